@@ -1,0 +1,1 @@
+"""lineage_api: a GraphQL API over an MLflow store."""

@@ -1,0 +1,1 @@
+"""A small real project: data, training, promotion."""

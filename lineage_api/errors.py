@@ -1,0 +1,27 @@
+"""What can go wrong, as a tree.
+
+* LineageError
+  - Unreadable     the request is malformed                      BAD_USER_INPUT
+  - Unsuitable     the store cannot be served as it is           a line at the start, exit code 2
+
+All else is a defect: masked as INTERNAL, with the same ID in the answer and in the log.
+"""
+
+
+class LineageError(Exception):
+    """Something that a caller can act on; its message says what is wrong and what would be right."""
+
+    code: str
+    """What programs know it by: `extensions.code` of a GraphQL error."""
+
+
+class Unreadable(LineageError):
+    """The request is malformed: an argument out of range, a combination that says nothing, a cursor of another list."""
+
+    code = "BAD_USER_INPUT"
+
+
+class Unsuitable(LineageError):
+    """The store cannot be served as it is: another version of MLflow, no SQL database, workspaces in use."""
+
+    code = "UNSUITABLE_STORE"

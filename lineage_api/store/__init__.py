@@ -1,0 +1,1 @@
+"""MLflow's tables, databases, artifacts and model files, read as plain values."""
