@@ -2,6 +2,7 @@
 
 * LineageError
   - Unreadable     the request is malformed                      BAD_USER_INPUT
+  - TimedOut       something outside did not answer in time      TIMEOUT
   - Unsuitable     the store cannot be served as it is           a line at the start, exit code 2
 
 All else is a defect: masked as INTERNAL, with the same ID in the answer and in the log.
@@ -25,3 +26,9 @@ class Unsuitable(LineageError):
     """The store cannot be served as it is: another version of MLflow, no SQL database, workspaces in use."""
 
     code = "UNSUITABLE_STORE"
+
+
+class TimedOut(LineageError):
+    """Something outside this process did not answer in time, such as a locked database."""
+
+    code = "TIMEOUT"

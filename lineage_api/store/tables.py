@@ -26,9 +26,7 @@ experiments = _table(
     last_update_time=BigInteger,
     workspace=String,
 )
-experiment_tags = _table(
-    "experiment_tags", "key experiment_id", key=String, value=String, experiment_id=Integer
-)
+experiment_tags = _table("experiment_tags", "key experiment_id", key=String, value=String, experiment_id=Integer)
 runs = _table(
     "runs",
     "run_uuid",

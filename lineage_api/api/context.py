@@ -1,0 +1,20 @@
+"""What an operation has at hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lineage_api.engine.sql import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A snapshot of the database, the services that read what is outside of it, and limits."""
+
+    reader: Reader
+    services: Mapping[type, Any]
+    max_page: int
+
+    def service(self, kind: type) -> Any:
+        """The service of a class."""
+        return self.services[kind]

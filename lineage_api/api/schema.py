@@ -1,0 +1,40 @@
+"""The schema."""
+
+from functools import cache
+
+import strawberry
+from graphql import GraphQLScalarType, GraphQLSchema
+
+from lineage_api.api.query import Query
+from lineage_api.engine.leaves import KINDS
+from lineage_api.engine.schema import columnar
+from lineage_api.graph.dataset import Dataset
+from lineage_api.graph.experiment import Experiment
+from lineage_api.graph.logged_model import LoggedModel
+from lineage_api.graph.model_version import ModelVersion
+from lineage_api.graph.registered_model import RegisteredModel
+from lineage_api.graph.run import Run
+from lineage_api.graph.scalars import CONFIG, OWN_FORM
+
+
+@cache
+def declared() -> strawberry.Schema:
+    """The schema as it is declared."""
+    nodes = [Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run]
+    return strawberry.Schema(query=Query, types=nodes, config=CONFIG)
+
+
+@cache
+def executable() -> GraphQLSchema:
+    """The schema as it is executed."""
+    schema = columnar(declared())
+    for name, kinds in OWN_FORM.items():
+        scalar = schema.type_map[name]
+        assert isinstance(scalar, GraphQLScalarType)  # noqa: S101 - ours are
+        scalar.extensions[KINDS] = kinds
+    return schema
+
+
+def sdl() -> str:
+    """The schema in GraphQL's schema definition language."""
+    return declared().as_str() + "\n"

@@ -1,0 +1,146 @@
+"""How a field is resolved for a whole level at once: the three kinds are columns, arrows and batch functions."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from graphql import GraphQLResolveInfo
+
+from lineage_api.engine.steps import Steps, drive
+from lineage_api.engine.tables import Row, Table, as_objects
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+ITSELF = "itself"
+"""The name of a parent itself, among its columns, where parents are objects."""
+
+LEVEL = "lineage_api.level"
+"""Extension of a GraphQL field: the Level that resolves it."""
+
+
+class Lookahead(Protocol):
+    """What a query selects below a field."""
+
+    def columns(self, type_name: str | None = None) -> frozenset[str] | None:
+        """The columns that the selected fields need (of that type, where there are several); None for all."""
+
+    def below(self, field: str) -> "Lookahead":
+        """What it selects below a field of that name."""
+
+    def selects(self, field: str) -> bool:
+        """Whether it selects a field of that name."""
+
+
+class Everything:
+    """The lookahead of those who resolve objects one by one: whatever may be asked for later."""
+
+    def columns(self, type_name: str | None = None) -> None:  # noqa: ARG002
+        return None
+
+    def below(self, field: str) -> "Everything":  # noqa: ARG002
+        return self
+
+    def selects(self, field: str) -> bool:  # noqa: ARG002
+        return True
+
+
+class Call:
+    """A field that is to be resolved: for which parents, with which arguments, and what is selected below it."""
+
+    __slots__ = ("arguments", "below", "context", "memo", "parents")
+
+    def __init__(
+        self,
+        parents: Table | Sequence[Any],
+        arguments: Mapping[str, Any],
+        context: Any,
+        below: Lookahead,
+        memo: dict[Any, Any],
+    ) -> None:
+        self.parents = parents
+        self.arguments = arguments
+        self.context = context
+        self.below = below
+        self.memo = memo
+        """Kept with the plan: what a level works out once for all calls that differ in values only."""
+
+    def column(self, name: str) -> Any:
+        """A column of the parents."""
+        if isinstance(self.parents, Table):
+            return self.parents.column(name)
+        if name == ITSELF:
+            return self.parents
+        return [getattr(parent, name) for parent in self.parents]
+
+
+class Level(ABC):
+    """Resolves a field: gives the values of all parents, each in its place.
+
+    The values are a sequence, or tables (see `tables`); or an awaitable or steps that give them.
+    """
+
+    needs: tuple[str, ...] = ()
+    """The columns of the parents that it uses."""
+
+    arguments: Callable[[Mapping[str, Any]], Mapping[str, Any]] = staticmethod(dict)
+    """From arguments as GraphQL knows them to those of this level."""
+
+    @abstractmethod
+    def resolve(self, call: Call) -> Any:
+        """The values of the field, or an awaitable or steps that give them."""
+
+    def resolver(self, source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
+        """The same for one object, as any GraphQL executor calls it."""
+        parents = source.as_table() if isinstance(source, Row) else [source]
+        values = self.resolve(Call(parents, self.arguments(arguments), info.context, Everything(), {}))
+        steps = settled(values)
+        try:
+            wanted = next(steps)
+        except StopIteration as end:
+            return as_objects(end.value)[0]
+        return self._later(steps, wanted)
+
+    @staticmethod
+    async def _later(steps: Steps[Any], wanted: "list[Awaitable[Any]]") -> Any:
+        return as_objects(await drive(steps, wanted))[0]
+
+
+def settled(values: Any) -> Steps[Any]:
+    """What a level gave, whether at once, as steps or as an awaitable."""
+    if hasattr(values, "send") and not hasattr(values, "__await__"):
+        values = yield from values
+    elif hasattr(values, "__await__"):
+        [values] = yield [values]
+        if isinstance(values, BaseException):
+            raise values
+    return values
+
+
+class Column(Level):
+    """The values of one or more columns of the parents, converted one by one."""
+
+    def __init__(self, *names: str, convert: Callable[..., Any] | None = None) -> None:
+        self.needs = names
+        self.convert = convert
+
+    def resolve(self, call: Call) -> Any:
+        columns = [call.column(name) for name in self.needs]
+        return columns[0] if self.convert is None else list(map(self.convert, *columns))
+
+
+class Batch(Level):
+    """A function of columns of the parents: one call for all of them.
+
+    It is given the columns, then the field's arguments by name; before them the context's service of a class, where
+    it uses one.
+    """
+
+    def __init__(self, function: Callable[..., Any], *names: str, service: type | None = None) -> None:
+        self.function = function
+        self.needs = names
+        self.service = service
+
+    def resolve(self, call: Call) -> Any:
+        services = [] if self.service is None else [call.context.service(self.service)]
+        return self.function(*services, *map(call.column, self.needs), **call.arguments)

@@ -1,0 +1,144 @@
+"""Where a column of values stands in the response, and which errors of a column the response tells.
+
+A path is worked out only for an error: a place knows the place above it, and how an index of its column becomes an
+index there.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from graphql import FieldNode, GraphQLError
+from graphql.error import located_error
+from graphql.pyutils import Path
+
+Key = str | int
+
+
+class Step(NamedTuple):
+    """A part of a path: its place in document order, its key, and whether null is not allowed there."""
+
+    rank: int
+    key: Key
+    is_required: bool
+
+
+Trail = tuple[Step, ...]
+
+
+class Place:
+    """A position of the response, however often it occurs there; as it stands, the root's."""
+
+    __slots__ = ()
+
+    def trails(self, index: int) -> Iterator[Trail]:  # noqa: ARG002 - the root is one
+        """All ways from the root to a value of the column; several where parents share a row."""
+        yield ()
+
+    def path(self, index: int) -> Path | None:
+        """The (first) path to a value of the column, as resolvers are given it."""
+        path: Path | None = None
+        for step in next(self.trails(index)):
+            path = Path(path, step.key, None)
+        return path
+
+
+class Field(Place):
+    """The values of a field, one for each parent."""
+
+    __slots__ = ("above", "is_required", "key", "rank", "type_name")
+
+    def __init__(self, above: Place, rank: int, key: str, type_name: str, *, is_required: bool) -> None:
+        self.above = above
+        self.rank = rank
+        self.key = key
+        self.type_name = type_name
+        self.is_required = is_required
+
+    def trails(self, index: int) -> Iterator[Trail]:
+        step = Step(self.rank, self.key, self.is_required)
+        return ((*trail, step) for trail in self.above.trails(index))
+
+    def path(self, index: int) -> Path | None:
+        return Path(self.above.path(index), self.key, self.type_name)
+
+
+class Items(Place):
+    """The items of lists, one list after the other; `starts` are the indices at which lists begin."""
+
+    __slots__ = ("above", "is_required", "starts")
+
+    def __init__(self, above: Place, starts: Sequence[int], *, is_required: bool) -> None:
+        self.above = above
+        self.starts = starts
+        self.is_required = is_required
+
+    def owner(self, index: int) -> int:
+        """Which list an item is in."""
+        return bisect_right(self.starts, index) - 1
+
+    def trails(self, index: int) -> Iterator[Trail]:
+        owner = self.owner(index)
+        place = index - self.starts[owner]
+        step = Step(place, place, self.is_required)
+        return ((*trail, step) for trail in self.above.trails(owner))
+
+
+class Some(Place):
+    """Some of the values above, in the same order: those that are there, or those of one type."""
+
+    __slots__ = ("above", "indices")
+
+    def __init__(self, above: Place, indices: Sequence[int]) -> None:
+        self.above = above
+        self.indices = indices
+
+    def trails(self, index: int) -> Iterator[Trail]:
+        return self.above.trails(self.indices[index])
+
+
+class Shared(Place):
+    """Rows that are the value of several parents each; `picks` says for each parent which row it has."""
+
+    __slots__ = ("above", "picks")
+
+    def __init__(self, above: Place, picks: Sequence[object]) -> None:
+        self.above = above
+        self.picks = picks
+
+    def trails(self, index: int) -> Iterator[Trail]:
+        owners = (owner for owner, row in enumerate(self.picks) if row == index)
+        return (trail for owner in owners for trail in self.above.trails(owner))
+
+
+class Problem(NamedTuple):
+    """An error at one value of a column."""
+
+    place: Place
+    index: int
+    error: Exception
+    nodes: list[FieldNode]
+
+
+def located(problems: Sequence[Problem]) -> list[GraphQLError]:
+    """The errors that the response tells, in document order.
+
+    An error below a position that an earlier one nulled is not told: an executor that goes depth first and stops
+    there, as the specification describes, never meets it.
+    """
+    ways = [(trail, problem) for problem in problems for trail in problem.place.trails(problem.index)]
+    ways.sort(key=lambda way: [step.rank for step in way[0]])
+    nulled: set[tuple[Key, ...]] = set()
+    errors = []
+    for trail, problem in ways:
+        keys = tuple(step.key for step in trail)
+        if any(keys[:length] in nulled for length in range(len(keys) + 1)):
+            continue
+        nulled.add(keys[: _depth_of_null(trail)])
+        errors.append(located_error(problem.error, problem.nodes, list(keys)))
+    return errors
+
+
+def _depth_of_null(trail: Trail) -> int:
+    """How many steps lead to the position that becomes null: the nearest one where null is allowed, or the root."""
+    return next((depth for depth in range(len(trail), 0, -1) if not trail[depth - 1].is_required), 0)

@@ -1,0 +1,146 @@
+"""Statements for whole levels: rows of a noun, narrowed to those that some parents have."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import ARRAY, ColumnElement, Dialect, FromClause, Select, any_, bindparam, func, select, tuple_
+from sqlalchemy.sql.elements import BindParameter
+
+from lineage_api.errors import Unreadable
+
+T = TypeVar("T")
+
+
+class Late:
+    """Marks an argument whose value is bound when a statement runs, so that one statement serves all values."""
+
+
+Bound = Annotated[T, Late()]
+"""An argument that its function may only put into SQL expressions: it is given a bound parameter, not the value."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where rows come from, and what each of their columns is there."""
+
+    source: FromClause
+    columns: Mapping[str, ColumnElement[Any]]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+
+    @classmethod
+    def of(cls, table: FromClause, **columns: ColumnElement[Any]) -> "Rows":
+        """The rows of a table, with further columns that are worked out in SQL."""
+        return cls(table, {**dict(table.c), **{name: column.label(name) for name, column in columns.items()}})
+
+    @property
+    def c(self) -> "Columns":
+        """Its columns as attributes."""
+        return Columns(self.columns)
+
+    def through(self, table: FromClause, on: ColumnElement[bool], *, is_outer: bool = False) -> "Rows":
+        """The same rows, joined to a table that leads to them."""
+        return replace(self, source=self.source.join(table, on, isouter=is_outer))
+
+    def where(self, *conditions: ColumnElement[bool]) -> "Rows":
+        """Those that meet the conditions."""
+        return replace(self, conditions=(*self.conditions, *conditions))
+
+    def select(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """A statement that reads these columns of them."""
+        return select(*columns).select_from(self.source).where(*self.conditions)
+
+
+class Columns:
+    """Columns as attributes."""
+
+    def __init__(self, columns: Mapping[str, ColumnElement[Any]]) -> None:
+        self._columns = columns
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def name_of(column: ColumnElement[Any]) -> str:
+    """The name that a column has in its Rows."""
+    return str(column.name)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement in a database's own words, compiled once and run with many values."""
+
+    text: str
+    constants: Mapping[str, Any]
+    positions: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, query: Select[Any], dialect: Dialect) -> "Statement":
+        compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        positions = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
+        return cls(str(compiled), {name: _checked(value) for name, value in compiled.params.items()}, positions)
+
+    def parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any] | list[Any]:
+        """Its parameters as the driver takes them."""
+        merged = {**self.constants, **values}
+        return merged if self.positions is None else [merged[name] for name in self.positions]
+
+
+class Reader(Protocol):
+    """Reads one snapshot of a database."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The database's kind."""
+
+    def fetch(
+        self, statement: Statement, values: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]] | Awaitable[Sequence[Sequence[Any]]]:
+        """The rows that a statement gives."""
+
+
+def late(name: str, value: Any, type_: Any = None) -> tuple[BindParameter[Any], Any]:
+    """A parameter that is bound when its statement runs, and its value for this run."""
+    return bindparam(name, None, type_=type_), _checked(value)
+
+
+def _checked(value: Any) -> Any:
+    if isinstance(value, str) and "\0" in value:
+        raise Unreadable("A text must not contain the character NUL.")
+    return value
+
+
+def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> ColumnElement[bool]:
+    """Whether columns have one of any number of keys, which are one parameter (see `key_values`)."""
+    if dialect.name == "postgresql":
+        binds = [bindparam(f"keys_{i}", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
+        if len(columns) == 1:
+            return columns[0] == any_(binds[0])  # type: ignore[arg-type]
+        keys = func.unnest(*binds).table_valued(*(f"key_{i}" for i in range(len(columns))))
+        return tuple_(*columns).in_(select(*keys.c))
+    each = func.json_each(bindparam("keys_0", None)).table_valued("value")
+    if len(columns) == 1:
+        return columns[0].in_(select(each.c.value))
+    return tuple_(*columns).in_(select(*(func.json_extract(each.c.value, f"$[{i}]") for i in range(len(columns)))))
+
+
+def key_values(keys: Sequence[Any], width: int, dialect: Dialect) -> dict[str, Any]:
+    """The parameters of `among` for these keys."""
+    if dialect.name != "postgresql":
+        return {"keys_0": orjson.dumps(keys).decode()}
+    columns = [keys] if width == 1 else zip(*keys, strict=True)
+    return {f"keys_{i}": list(column) for i, column in enumerate(columns)}
+
+
+def equals(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
+    """That columns have one key (see `one_key_values`)."""
+    return [column == bindparam(f"key_{i}", None, type_=column.type) for i, column in enumerate(columns)]
+
+
+def one_key_values(key: Any, width: int) -> dict[str, Any]:
+    """The parameters of `equals` for this key."""
+    return {"key_0": key} if width == 1 else {f"key_{i}": part for i, part in enumerate(key)}

@@ -1,0 +1,44 @@
+"""Subscriptions: each event of a stream is mapped through the same plan."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from graphql import DocumentNode, ExecutionResult, GraphQLSchema, create_source_event_stream, execute
+from graphql.execution import MapAsyncIterator
+
+from lineage_api.engine.execute import ColumnarExecutionContext
+
+
+async def subscribe(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    root_value: Any = None,
+    context_value: Any = None,
+    variable_values: dict[str, Any] | None = None,
+    operation_name: str | None = None,
+    **options: Any,
+) -> AsyncIterator[ExecutionResult] | ExecutionResult:
+    """The answers to a subscription, one for each event; or one result with the errors that kept it from starting.
+
+    As `graphql.subscribe`, which runs its events on graphql-core's own execution context.
+    """
+    stream = await create_source_event_stream(
+        schema, document, root_value, context_value, variable_values, operation_name, **options
+    )
+    if isinstance(stream, ExecutionResult):
+        return stream
+
+    async def answer(event: Any) -> ExecutionResult:
+        result = execute(
+            schema,
+            document,
+            event,
+            context_value,
+            variable_values,
+            operation_name,
+            execution_context_class=ColumnarExecutionContext,
+            **options,
+        )
+        return result if isinstance(result, ExecutionResult) else await result
+
+    return MapAsyncIterator(stream, answer)

@@ -1,0 +1,24 @@
+"""Each noun once, for modules that lead to it: this closes the rings between nouns, and nothing else does."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+if TYPE_CHECKING:
+    from lineage_api.graph.artifact import Artifact as Artifact
+    from lineage_api.graph.dataset import Dataset as Dataset
+    from lineage_api.graph.experiment import Experiment as Experiment
+    from lineage_api.graph.logged_model import LoggedModel as LoggedModel
+    from lineage_api.graph.manifest import ModelManifest as ModelManifest
+    from lineage_api.graph.model_version import ModelVersion as ModelVersion
+    from lineage_api.graph.registered_model import RegisteredModel as RegisteredModel
+    from lineage_api.graph.run import Run as Run
+else:
+    Artifact = Annotated["Artifact", strawberry.lazy("lineage_api.graph.artifact")]
+    Dataset = Annotated["Dataset", strawberry.lazy("lineage_api.graph.dataset")]
+    Experiment = Annotated["Experiment", strawberry.lazy("lineage_api.graph.experiment")]
+    LoggedModel = Annotated["LoggedModel", strawberry.lazy("lineage_api.graph.logged_model")]
+    ModelManifest = Annotated["ModelManifest", strawberry.lazy("lineage_api.graph.manifest")]
+    ModelVersion = Annotated["ModelVersion", strawberry.lazy("lineage_api.graph.model_version")]
+    RegisteredModel = Annotated["RegisteredModel", strawberry.lazy("lineage_api.graph.registered_model")]
+    Run = Annotated["Run", strawberry.lazy("lineage_api.graph.run")]

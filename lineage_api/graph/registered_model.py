@@ -1,0 +1,214 @@
+"""Registered models and their aliases."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any
+
+import strawberry
+from sqlalchemy import ColumnElement, Select, exists, func
+
+from lineage_api.engine.arrows import By
+from lineage_api.engine.nouns import Connection, arrow, column, given, noun
+from lineage_api.engine.sql import Bound
+from lineage_api.errors import Unreadable
+from lineage_api.graph.abilities import Node, Taggable, tagged
+from lineage_api.graph.conditions import SortDirection, TextCondition, has_text, is_given, only_one
+from lineage_api.graph.identity import identity
+from lineage_api.graph.nouns import ModelVersion
+from lineage_api.graph.rows import ALIASES, MODEL_VERSIONS, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
+from lineage_api.graph.values import Tag
+from lineage_api.graph.version_filter import Stage, narrow_to_one, narrow_versions, version_order
+from lineage_api.store import convert, origins, tables
+
+_models = tables.registered_models.c
+_aliases = tables.registered_model_aliases.c
+_versions = tables.model_versions.c
+
+Number = Annotated[int, strawberry.argument(description="Exactly one of number, stage and alias.")]
+InStage = Annotated[Stage, strawberry.argument(description="The stage.")]
+Alias = Annotated[Bound[str], strawberry.argument(description="An alias that points at it.")]
+
+
+@given
+class RegisteredModelFilter:
+    """Narrows a list of registered models: one is kept when it meets every condition that is given."""
+
+    name_contains: str | None = None
+    """Its name contains this text, upper and lower case alike."""
+    stages: list[Stage] | None = None
+    """One of its versions is in one of these stages."""
+    aliases: list[str] | None = None
+    """It has one of these aliases."""
+    tags: list[TextCondition] | None = None
+    """Each of these tags has such a value."""
+
+
+@strawberry.enum(description="What registered models can be ordered by.")
+class RegisteredModelOrderField(Enum):
+    NAME = strawberry.enum_value("NAME", description="Their names.")
+    CREATED_AT = strawberry.enum_value("CREATED_AT", description="When they were made.")
+    UPDATED_AT = strawberry.enum_value("UPDATED_AT", description="When they, or one of their versions, last changed.")
+
+
+@given
+class RegisteredModelOrder:
+    """An order of registered models."""
+
+    field: RegisteredModelOrderField
+    """By what."""
+    direction: SortDirection = SortDirection.ASC
+    """Which way."""
+
+
+Filter = Annotated[RegisteredModelFilter, strawberry.argument(description="Which registered models.")]
+Order = Annotated[list[RegisteredModelOrder], strawberry.argument(description="In what order; by default by name.")]
+
+_FIELDS: dict[RegisteredModelOrderField, tuple[ColumnElement[Any], bool]] = {
+    RegisteredModelOrderField.NAME: (_models.name, False),
+    RegisteredModelOrderField.CREATED_AT: (_models.creation_time, True),
+    RegisteredModelOrderField.UPDATED_AT: (_models.last_updated_time, True),
+}
+
+
+def model_order(order_by: Order | None = None) -> list[By]:
+    """The order that somebody asks for; by default, and where there are ties, by name."""
+    terms = [_by(order) for order in order_by or ()]
+    return [*terms, By(_models.name)]
+
+
+def _by(order: RegisteredModelOrder) -> By:
+    expression, can_be_null = _FIELDS[order.field]
+    return By(expression, order.direction is SortDirection.DESC, can_be_null)
+
+
+def narrow_models(rows: Select[Any], filter_by: Filter | None = None) -> Select[Any]:
+    """The registered models that meet a filter."""
+    if filter_by is None:
+        return rows
+    found = [make(getattr(filter_by, name)) for name, make in _CONDITIONS.items() if is_given(getattr(filter_by, name))]
+    return rows.where(*(condition for conditions in found for condition in conditions))
+
+
+def _has_stage(stages: list[Stage]) -> list[ColumnElement[bool]]:
+    named = [stage.value for stage in stages]
+    return [
+        exists().where(
+            _versions.workspace == origins.WORKSPACE,
+            _versions.name == _models.name,
+            _versions.current_stage.in_(named),
+        )
+    ]
+
+
+def _has_alias(names: list[str]) -> list[ColumnElement[bool]]:
+    return [
+        exists().where(
+            _aliases.workspace == origins.WORKSPACE, _aliases.name == _models.name, _aliases.alias.in_(names)
+        )
+    ]
+
+
+def _has_tags(conditions: list[TextCondition]) -> list[ColumnElement[bool]]:
+    tags = tables.registered_model_tags
+    owner = [tags.c.workspace == origins.WORKSPACE, tags.c.name == _models.name]
+    return [has_text(tags, owner, condition) for condition in conditions]
+
+
+_CONDITIONS: dict[str, Any] = {
+    "name_contains": lambda text: [func.contains_alike(_models.name, text)],
+    "stages": _has_stage,
+    "aliases": _has_alias,
+    "tags": _has_tags,
+}
+
+
+def _one_version(
+    rows: Select[Any], number: Number | None = None, stage: InStage | None = None, alias: Alias | None = None
+) -> Select[Any]:
+    only_one(["number", "stage", "alias"], [number, stage, alias])
+    return narrow_to_one(rows, number, stage, alias)
+
+
+def _in_stage(rows: Select[Any], stage: InStage) -> Select[Any]:
+    return rows.where(_versions.current_stage == stage.value)
+
+
+def several_in_stage(versions: Sequence[int]) -> Unreadable:
+    """Why a stage that holds several versions names none."""
+    named = ", ".join(map(str, sorted(versions, reverse=True)))
+    return Unreadable(f"The stage holds several versions: {named}. Ask by `version`, or for the whole stage.")
+
+
+@noun
+class ModelAlias:
+    """An alias and the version that it points at."""
+
+    name: str = column(ALIASES.c.alias)
+    """Its name."""
+    model_version: ModelVersion = arrow(
+        MODEL_VERSIONS,
+        of=[ALIASES.c.name, ALIASES.c.version],
+        to=[MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version],
+    )
+    """The version."""
+
+
+@noun
+class RegisteredModel(Taggable, Node):
+    """A name in the registry, with all the versions that have been registered under it."""
+
+    id: strawberry.ID = identity("RegisteredModel", REGISTERED_MODELS.c.name)
+    """Opaque ID, unique in the whole graph."""
+    name: str = column(REGISTERED_MODELS.c.name)
+    """Its name."""
+    description: str | None = column(REGISTERED_MODELS.c.description, convert=convert.text)
+    """What people wrote about it."""
+    created_at: datetime | None = column(REGISTERED_MODELS.c.creation_time, convert=convert.moment)
+    """When it was made; null when MLflow holds no valid moment."""
+    updated_at: datetime | None = column(REGISTERED_MODELS.c.last_updated_time, convert=convert.moment)
+    """When it, or one of its versions, last changed; null when MLflow holds no valid moment."""
+    tags: list[Tag] = arrow(
+        REGISTERED_MODEL_TAGS,
+        of=REGISTERED_MODELS.c.name,
+        to=REGISTERED_MODEL_TAGS.c.name,
+        order=[REGISTERED_MODEL_TAGS.c.key],
+        narrow=tagged(REGISTERED_MODEL_TAGS.c.key),
+    )
+    """Its tags, by key. Keys that start with `mlflow.` are left out unless asked for."""
+    aliases: list[ModelAlias] = arrow(
+        ALIASES.through(
+            tables.model_versions,
+            (_versions.workspace == _aliases.workspace)
+            & (_versions.name == _aliases.name)
+            & (_versions.version == _aliases.version),
+        ).where(origins.is_registered),
+        of=REGISTERED_MODELS.c.name,
+        to=ALIASES.c.name,
+        order=[ALIASES.c.alias],
+    )
+    """Its aliases, by name."""
+    versions: Connection[ModelVersion] = arrow(
+        MODEL_VERSIONS,
+        of=REGISTERED_MODELS.c.name,
+        to=MODEL_VERSIONS.c.name,
+        order=version_order,
+        narrow=narrow_versions,
+    )
+    """Its versions, by default the newest first."""
+    version: ModelVersion | None = arrow(
+        MODEL_VERSIONS,
+        of=REGISTERED_MODELS.c.name,
+        to=MODEL_VERSIONS.c.name,
+        narrow=_one_version,
+        ambiguous=(MODEL_VERSIONS.c.version, several_in_stage),
+    )
+    """One version; null when there is none. A stage that holds more than one is an error that names them."""
+    in_stage: list[ModelVersion] = arrow(
+        MODEL_VERSIONS,
+        of=REGISTERED_MODELS.c.name,
+        to=MODEL_VERSIONS.c.name,
+        order=version_order(),
+        narrow=_in_stage,
+    )
+    """The versions in a stage, newest first."""

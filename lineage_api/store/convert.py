@@ -1,0 +1,77 @@
+"""From what MLflow writes into its tables to what a reader of them means."""
+
+import math
+from datetime import UTC, datetime
+
+import orjson
+
+_EPOCH_RANGE = range(-62_135_596_800_000, 253_402_300_800_000)
+_LARGEST = 1.7976931348623157e308
+
+
+def moment(milliseconds: int | None) -> datetime | None:
+    """A time of MLflow's; None when it wrote none, or one that no calendar has."""
+    if not milliseconds or milliseconds not in _EPOCH_RANGE:
+        return None
+    seconds, rest = divmod(milliseconds, 1000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as MLflow writes it."""
+    return round(moment.timestamp() * 1000)
+
+
+def seconds_between(start: int | None, end: int | None) -> float | None:
+    """How long something took that began and ended at these times of MLflow's."""
+    return None if not start or not end else (end - start) / 1000
+
+
+def in_trash(lifecycle_stage: str | None) -> bool:
+    """Whether a lifecycle stage is that of the trash."""
+    return lifecycle_stage == "deleted"
+
+
+def number(value: float | None, is_nan: object) -> float | None:
+    """A metric's value; None when it is not a finite number."""
+    # MLflow writes NaN as 0 with a flag, and infinities as the largest numbers.
+    return None if value is None or is_nan or not math.isfinite(value) or abs(value) >= _LARGEST else value
+
+
+def number_text(value: float | None, is_nan: object) -> str:
+    """A metric's value in writing."""
+    if value is None or is_nan or math.isnan(value):
+        return "NaN"
+    if abs(value) >= _LARGEST:
+        return "Infinity" if value > 0 else "-Infinity"
+    return repr(value)
+
+
+def text(value: str | None) -> str | None:
+    """A text that somebody wrote; None for the empty one, which MLflow's REST API leaves where there is none."""
+    return value or None
+
+
+def written(value: str | None) -> str:
+    """A text that is always there; the empty one where MLflow left it out."""
+    return value or ""
+
+
+def truth(value: str | None) -> bool | None:
+    """A yes or no that was written down as a text; None when it was not."""
+    return None if value is None else value.strip().lower() in {"true", "1", "yes"}
+
+
+def finite(value: float | None) -> float | None:
+    """A metric's value without its flag; None when it is not a finite number."""
+    return number(value, is_nan=False)
+
+
+def document(value: str | None) -> object:
+    """A JSON document that was written down as a text; the text itself where it is no JSON, None where it is empty."""
+    if not value:
+        return None
+    try:
+        return orjson.loads(value)
+    except ValueError:
+        return value

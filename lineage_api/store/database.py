@@ -1,0 +1,221 @@
+"""The database of a store, read in snapshots on its driver."""
+
+import asyncio
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Protocol
+
+from sqlalchemy import Dialect, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+
+from lineage_api.errors import TimedOut
+from lineage_api.store import functions
+
+Row = Sequence[Any]
+Observer = Callable[[str], None]
+
+LOCK_WAIT_S = 2.0
+"""How long to wait where another process keeps everybody out of an SQLite database."""
+MAX_CONNECTIONS = 16
+"""How many connections are kept open."""
+
+
+class Statement(Protocol):
+    """A compiled statement."""
+
+    @property
+    def text(self) -> str:
+        """The SQL."""
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """Its parameters, in the form that the driver takes."""
+
+
+class Snapshot(ABC):
+    """A reader of a database that sees it as it was at its first statement."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
+        """The rows that a statement gives."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Ends the snapshot."""
+
+
+class Database(ABC):
+    """The database of a store."""
+
+    def __init__(self, observe: Observer | None = None) -> None:
+        self.observe = observe or (lambda _: None)
+        """Told the text of each statement that is run."""
+
+    @staticmethod
+    def of(uri: str, observe: Observer | None = None) -> "Database":
+        """The database at a URI that `opening.prepared` has let pass."""
+        return SQLite(uri, observe) if uri.startswith("sqlite") else PostgreSQL(uri, observe)
+
+    async def open(self) -> None:
+        """Opens what is shared by all snapshots."""
+
+    @abstractmethod
+    def snapshot(self) -> Snapshot:
+        """A snapshot, to be closed by whoever asks for it."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Closes all connections."""
+
+
+class SQLite(Database):
+    """SQLite, in the process: a statement takes less time than a thread's turn."""
+
+    def __init__(self, uri: str, observe: Observer | None = None) -> None:
+        super().__init__(observe)
+        self._path = make_url(uri).database or ""
+        self._idle: list[sqlite3.Connection] = []
+
+    def snapshot(self) -> "SQLiteSnapshot":
+        return SQLiteSnapshot(self)
+
+    def take(self) -> sqlite3.Connection:
+        """A connection of the pool, or a new one."""
+        return self._idle.pop() if self._idle else self._connected()
+
+    def give_back(self, connection: sqlite3.Connection) -> None:
+        """Returns a connection to the pool."""
+        if len(self._idle) < MAX_CONNECTIONS:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        # Not mode=ro: that cannot read a database in WAL mode whose -shm file is not there yet.
+        path = self._path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+        connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None, timeout=0)
+        for pragma in ("query_only = 1", "cache_size = -16000", f"mmap_size = {2**31}", "case_sensitive_like = 1"):
+            connection.execute(f"PRAGMA {pragma}")
+        functions.install(connection)
+        return connection
+
+    async def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+
+class SQLiteSnapshot(Snapshot):
+    """A read transaction, begun with the first statement."""
+
+    dialect = sqlite.dialect(paramstyle="qmark")
+
+    def __init__(self, database: SQLite) -> None:
+        self._database = database
+        self._connection: sqlite3.Connection | None = None
+        self._is_begun = False
+
+    def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
+        if self._is_begun or self._begins():
+            return self._rows(statement, values)
+        return self._rows_later(statement, values)
+
+    def _begins(self) -> bool:
+        """Whether the transaction has begun; not while another process keeps readers out."""
+        if self._connection is None:
+            self._connection = self._database.take()
+            self._connection.execute("BEGIN")
+        try:
+            # The first read takes the lock that later ones share.
+            self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        self._is_begun = True
+        return True
+
+    def _rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+        assert self._connection is not None
+        self._database.observe(statement.text)
+        return self._connection.execute(statement.text, statement.parameters(values)).fetchall()
+
+    async def _rows_later(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+        end = monotonic() + LOCK_WAIT_S
+        while not (self._is_begun or self._begins()):
+            if monotonic() > end:
+                raise TimedOut("The database is locked by another process; try again.")
+            await asyncio.sleep(0.01)
+        return self._rows(statement, values)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            self._connection.execute("ROLLBACK")
+            self._database.give_back(self._connection)
+            self._connection = None
+
+
+class PostgreSQL(Database):
+    """PostgreSQL, through a pool of psycopg 3."""
+
+    def __init__(self, uri: str, observe: Observer | None = None) -> None:
+        super().__init__(observe)
+        self._uri = make_url(uri).set(drivername="postgresql").render_as_string(hide_password=False)
+        self._pool: Any = None
+
+    def snapshot(self) -> "PostgreSQLSnapshot":
+        return PostgreSQLSnapshot(self)
+
+    async def open(self) -> None:
+        from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415 - an extra that SQLite does without
+
+        self._pool = AsyncConnectionPool(
+            self._uri, min_size=1, max_size=MAX_CONNECTIONS, open=False, configure=_prepare, timeout=LOCK_WAIT_S
+        )
+        await self._pool.open()
+
+    async def take(self) -> Any:
+        """A connection of the pool."""
+        return await self._pool.getconn()
+
+    async def give_back(self, connection: Any) -> None:
+        """Returns a connection to the pool; the pool ends its transaction."""
+        await self._pool.putconn(connection)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+
+
+async def _prepare(connection: Any) -> None:
+    from psycopg import IsolationLevel  # noqa: PLC0415 - an extra that SQLite does without
+
+    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
+
+
+class PostgreSQLSnapshot(Snapshot):
+    """A read-only transaction at REPEATABLE READ, begun with the first statement."""
+
+    dialect = postgresql.psycopg.dialect()
+
+    def __init__(self, database: PostgreSQL) -> None:
+        self._database = database
+        self._connection: asyncio.Future[Any] | None = None
+
+    async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+        if self._connection is None:
+            self._connection = asyncio.ensure_future(self._database.take())
+        connection = await asyncio.shield(self._connection)
+        self._database.observe(statement.text)
+        cursor = await connection.execute(statement.text, statement.parameters(values))
+        rows: Sequence[Row] = await cursor.fetchall()
+        return rows
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            with suppress(Exception):  # a connection that could not be had need not be given back
+                await self._database.give_back(await self._connection)

@@ -1,0 +1,60 @@
+"""Where a model version comes from, in SQL.
+
+MLflow keeps no foreign keys for this: the run is named in `run_id`, or only by `source` or the place of the files;
+the logged model by `source` (`models:/m-…`), or, for copies and files, by the place of the files alone, which a copy
+shares with its original.
+"""
+
+from sqlalchemy import ColumnElement, and_, case, exists, func, select
+
+from lineage_api.store.functions import model_in_path, run_in_path
+from lineage_api.store.tables import logged_models, model_versions, registered_model_tags
+
+WORKSPACE = "default"
+"""The one workspace that is served."""
+
+_versions = model_versions.c
+_models = logged_models.alias("origin")
+
+is_registered: ColumnElement[bool] = and_(
+    _versions.workspace == WORKSPACE, _versions.current_stage != "Deleted_Internal"
+)
+"""Whether a row of model_versions is a version that has not been deleted."""
+
+
+def is_prompt(name: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether the registered model of that name is a prompt, which MLflow keeps in the same tables."""
+    tags = registered_model_tags.c
+    return exists().where(
+        tags.workspace == WORKSPACE,
+        tags.name == name,
+        tags.key == "mlflow.prompt.is_prompt",
+        func.lower(tags.value) == "true",
+    )
+
+
+is_model_version: ColumnElement[bool] = and_(is_registered, ~is_prompt(_versions.name))
+"""Whether a row of model_versions is a version of a model, and has not been deleted."""
+
+model_id: ColumnElement[str] = case(
+    (_versions.source.like("models:/m-%"), func.substr(_versions.source, 9, 34)),
+    else_=model_in_path(_versions.storage_location),
+)
+"""The ID of the logged model of a version; it may name one that is not there."""
+
+run_id: ColumnElement[str] = case(
+    (and_(_versions.run_id != "", _versions.current_stage != "Deleted_Internal"), _versions.run_id),
+    (_versions.source.like("runs:/%"), func.substr(_versions.source, 7, 32)),
+    else_=func.coalesce(
+        select(_models.c.source_run_id).where(_models.c.model_id == model_id).scalar_subquery(),
+        run_in_path(_versions.storage_location),
+    ),
+)
+"""The ID of the run of a version; it may name one that is not there."""
+
+
+def copied_version(source: str | None) -> tuple[str, int] | None:
+    """The version of which one with this source is a copy: its model's name and its number; None when it is none."""
+    prefix, _, rest = (source or "").partition(":/")
+    name, _, version = rest.strip("/").rpartition("/")
+    return (name, int(version)) if prefix == "models" and name and version.isascii() and version.isdigit() else None
