@@ -119,9 +119,8 @@ def _clear(place: Place) -> None:
         raise Unsuitable(f"{parts[0]} was not made by the demo: choose an empty folder for it.")
     (place.folder / MARKER).unlink(missing_ok=True)
     place.data.unlink(missing_ok=True)
-    for folder in (place.artifacts, place.code):
-        if folder.exists():
-            shutil.rmtree(folder)
+    for folder in filter(Path.exists, (place.artifacts, place.code)):
+        shutil.rmtree(folder)
     for beside in ("-wal", "-shm", ""):  # the database last, so that whatever is left is known to be ours
         place.database.with_name(place.database.name + beside).unlink(missing_ok=True)
 

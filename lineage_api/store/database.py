@@ -34,6 +34,19 @@ class Statement(Protocol):
         """Its parameters, in the form that the driver takes."""
 
 
+class _Plain:
+    """A statement without parameters."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def parameters(self, values: Mapping[str, Any]) -> tuple[()]:  # noqa: ARG002
+        return ()
+
+
+_REVISION = _Plain("SELECT version_num FROM alembic_version")
+
+
 class Snapshot(ABC):
     """A reader of a database that sees it as it was at its first statement."""
 
@@ -66,6 +79,16 @@ class Database(ABC):
     @abstractmethod
     def snapshot(self) -> Snapshot:
         """A snapshot, to be closed by whoever asks for it."""
+
+    async def revision(self) -> str:
+        """The revision of MLflow's schema that it has."""
+        snapshot = self.snapshot()
+        try:
+            rows = snapshot.fetch(_REVISION, {})
+            [[revision]] = rows if isinstance(rows, Sequence) else await rows
+            return str(revision)
+        finally:
+            await snapshot.close()
 
     @abstractmethod
     async def close(self) -> None:

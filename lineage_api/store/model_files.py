@@ -144,7 +144,7 @@ class ModelFiles:
         mlmodel = _yaml(files.get("MLmodel"))
         flavors = _mapping(mlmodel.get("flavors"))
         declared = _mapping(_mapping(flavors.get("python_function")).get("env")).values()
-        is_complete = bool(flavors) and all(name in files for name in declared)
+        is_complete = bool(flavors) and all(name in files for name in declared if name in _NAMES)
         until = math.inf if is_complete else time.monotonic() + self._retry_after_s
         return _Known(_manifest(mlmodel, flavors, files) if mlmodel else None, until)
 
@@ -283,7 +283,7 @@ def _package(requirement: str) -> Package | None:
     try:
         parsed = Requirement(wanted)
     except InvalidRequirement:
-        name, version = _named_by_place(wanted)
+        name, version = ("", None) if wanted.startswith("-") else _named_by_place(wanted)
         return Package(canonicalize_name(name), version, requirement) if name else None
     pins = [each.version for each in parsed.specifier if each.operator in {"==", "==="}]
     exact = next((pin for pin in pins if not pin.endswith(".*")), None)

@@ -14,16 +14,14 @@ from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.request import url2pathname
 
-from sqlalchemy import URL, Engine, NullPool, column, create_engine, func, inspect, literal, make_url, select, table
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy import URL, Engine, NullPool, column, create_engine, func, inspect, literal, select, table
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lineage_api.errors import Unsuitable
 from lineage_api.store import tables
+from lineage_api.store.uris import database_url, masked, require_one_database, shown, text
 
-_SUPPORTED = "sqlite:///mlflow.db or postgresql://user@host/database"
-_LOCAL_HOSTS = {"", "localhost", "127.0.0.1", "::1"}
 _MIGRATIONS = "store/db_migrations/versions"
 _CONNECT_TIMEOUT_S = 10
 _CREATION_LOCK = int.from_bytes(b"lineage")
@@ -42,8 +40,8 @@ def prepared(
     kept at `artifact_root`, and without one where `mlflow server` keeps them. Raises Unsuitable, with one line, for
     all that cannot be served as it is.
     """
-    url = _database_url(uri)
-    _require_one_database(url, registry_uri)
+    url = database_url(uri)
+    require_one_database(url, registry_uri)
     if os.environ.get("MLFLOW_ENABLE_WORKSPACES", "").lower() in {"true", "1"}:
         raise Unsuitable("MLFLOW_ENABLE_WORKSPACES is set, and workspaces are not supported: unset it")
     try:
@@ -52,7 +50,7 @@ def prepared(
         _require_one_workspace(engine)
     except (SQLAlchemyError, OSError) as error:
         raise Unsuitable(f"{masked(uri)} cannot be opened: {_reason(error, url)}") from None
-    return _text(url)
+    return text(url)
 
 
 @cache
@@ -62,107 +60,6 @@ def head_revision() -> str:
         before for _, befores in _migrations() for before in befores
     }
     return head
-
-
-def masked(uri: str) -> str:
-    """The URI as it may be shown: without passwords."""
-    hidden = re.sub(r"(://[^:/?#]*):.*@", r"\1:***@", uri)
-    return re.sub(r"([?&](?:\w*password|\w*secret|\w*token)=)[^&]*", r"\1***", hidden, flags=re.IGNORECASE)
-
-
-# What a URI names
-
-
-def _database_url(uri: str) -> URL:
-    """The database that a URI names, in the form in which we and MLflow open it."""
-    dialect = _dialect(uri)
-    if refusal := _refusal(dialect, uri):
-        raise Unsuitable(refusal)
-    try:
-        url = make_url(uri)
-    except (ArgumentError, ValueError):
-        raise Unsuitable(f"{masked(uri)} is not the URI of a database: write it as {_SUPPORTED}") from None
-    if dialect == "sqlite":
-        return _sqlite_url(url)
-    # Without a driver SQLAlchemy 2.1 and MLflow take psycopg 3, as we do, whichever driver the URI names.
-    return url.set(drivername="postgresql")
-
-
-def _dialect(uri: str) -> str:
-    """The scheme of a URI without a driver; empty for a path, be it on a Windows drive."""
-    scheme = re.match(r"([a-z][a-z0-9.-]+)(\+[a-z0-9_]+)?:|(databricks)$", uri.lower())
-    return scheme[1] or scheme[3] if scheme else ""
-
-
-def _refusal(dialect: str, uri: str) -> str | None:
-    """Why no store of this dialect can be served, and what would be right; None when it can."""
-    match dialect:
-        case "sqlite" | "postgresql":
-            return None
-        case "http" | "https":
-            return (
-                f"{masked(uri)} is a tracking server, and its database is read directly: give the server's"
-                f" --backend-store-uri, such as {_SUPPORTED}"
-            )
-        case "databricks" | "databricks-uc" | "uc":
-            return f"{uri} has no database that could be read: give a backend store such as {_SUPPORTED}"
-        case "" | "file":
-            return _refusal_of_path(Path(url2pathname(re.sub("^file:(//(localhost)?)?", "", uri))), uri)
-        case "mysql" | "mssql":
-            return f"{dialect} is not supported yet: give a backend store such as {_SUPPORTED}"
-        case _:
-            return f"{masked(uri)} is not supported: give a backend store such as {_SUPPORTED}"
-
-
-def _refusal_of_path(path: Path, uri: str) -> str:
-    """What would be right in place of a path."""
-    if path.is_file():
-        return f"{uri} is a file, not the URI of a database: if it is a database of SQLite, write sqlite:///{path}"
-    return (
-        f"{uri!r} is a folder, and file stores are not supported: move it to a database with"
-        f" `mlflow migrate-filestore --source {path} --target sqlite:///mlflow.db`, and give sqlite:///mlflow.db"
-    )
-
-
-def _sqlite_url(url: URL) -> URL:
-    """A database of SQLite by the whole path of its file."""
-    file = url.database or ":memory:"
-    if file.startswith((":memory:", "file:")):
-        raise Unsuitable(f"{_shown(url)} names no file that others could open too: write it as sqlite:///mlflow.db")
-    path = Path(file).absolute()
-    if path.is_dir():
-        raise Unsuitable(f"{path} is a folder: name a file in it, such as sqlite:///{path}/mlflow.db")
-    if not path.parent.is_dir():
-        raise Unsuitable(f"the folder {path.parent} of {_shown(url)} does not exist: make it, or name another")
-    return url.set(drivername="sqlite", database=str(path))
-
-
-def _require_one_database(url: URL, registry_uri: str | None) -> None:
-    """The registry is in the same database as the runs: lineage is read by joining them."""
-    if not registry_uri:
-        return
-    try:
-        is_same = _place(_database_url(registry_uri)) == _place(url)
-    except Unsuitable:
-        is_same = False
-    if not is_same:
-        raise Unsuitable(
-            f"the registry {masked(registry_uri)} is not in the database of the runs, {_shown(url)}: both must be in"
-            " one database; give its URI for both, or leave the registry's out"
-        )
-
-
-def _place(url: URL) -> tuple[str, str, int, str]:
-    """What two URIs of one database have in common."""
-    if url.drivername == "sqlite":
-        return url.drivername, "", 0, str(Path(url.database or "").resolve())
-    host = str(url.host or url.query.get("host", "")).lower()
-    return url.drivername, "" if host in _LOCAL_HOSTS else host, url.port or 5432, url.database or ""
-
-
-def _text(url: URL) -> str:
-    """The URI with its password, to connect with."""
-    return url.render_as_string(hide_password=False)
 
 
 # What a database holds
@@ -208,7 +105,7 @@ def _require_current(engine: Engine, create: bool, artifact_root: str | None) ->
     if contents.revisions == [head_revision()]:
         return
     if contents.is_empty and not create:
-        raise Unsuitable(f"{_shown(engine.url)} holds no store: start `mlflow server` on it once, or let it be created")
+        raise Unsuitable(f"{shown(engine.url)} holds no store: start `mlflow server` on it once, or let it be created")
     with _alone(engine):
         # Seen without the lock, a database that another process is filling looks like an older one.
         contents = _contents(engine)
@@ -221,7 +118,7 @@ def _require_current(engine: Engine, create: bool, artifact_root: str | None) ->
 
 def _refusal_of_revision(contents: _Contents, url: URL) -> str | None:
     """Why the installed MLflow can't work with the database as it is; None when it can."""
-    head, mlflow, shown = head_revision(), f"MLflow {version('mlflow')}", _shown(url)
+    head, mlflow, shown = head_revision(), f"MLflow {version('mlflow')}", shown(url)
     known = {revision for revision, _ in _migrations()}
     found = ", ".join(contents.revisions)
     if found == head:
@@ -262,7 +159,7 @@ def _require_one_workspace(engine: Engine) -> None:
             others = select(names).where(names != literal("default")).limit(1)
             if (other := connection.scalar(others)) is not None:
                 raise Unsuitable(
-                    f"{_shown(engine.url)} uses workspaces ({other!r}), and workspaces are not supported: name a store"
+                    f"{shown(engine.url)} uses workspaces ({other!r}), and workspaces are not supported: name a store"
                     " that has only the workspace 'default'"
                 )
 
@@ -282,9 +179,9 @@ def _fill(url: URL, artifact_root: str | None) -> None:
         Path(url.database or "").touch()
     try:
         # The migrations are those of the registry too: its store would find all its tables there.
-        SqlAlchemyStore(_text(url), artifact_root or DEFAULT_ARTIFACTS_URI).engine.dispose()
+        SqlAlchemyStore(text(url), artifact_root or DEFAULT_ARTIFACTS_URI).engine.dispose()
     except (MlflowException, SQLAlchemyError) as error:
-        raise Unsuitable(f"{_shown(url)} cannot be filled: {_reason(error, url)}") from None
+        raise Unsuitable(f"{shown(url)} cannot be filled: {_reason(error, url)}") from None
     if url.drivername == "sqlite":
         _let_readers_and_writers_pass(url)
 
@@ -320,11 +217,6 @@ def _alone_beside(file: Path) -> Iterator[None]:
         yield
     # Those who still wait for the file that is gone find a filled database. When filling failed, it stays.
     file.unlink(missing_ok=True)
-
-
-def _shown(url: URL) -> str:
-    """The URI without passwords."""
-    return masked(_text(url))
 
 
 def _reason(error: Exception, url: URL) -> str:

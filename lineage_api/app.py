@@ -1,0 +1,89 @@
+"""The whole server, put together in sight."""
+
+import gc
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from lineage_api.api import graphiql
+from lineage_api.api.http import GraphQL
+from lineage_api.api.schema import executable
+from lineage_api.config import Settings
+from lineage_api.store.artifacts import Artifacts
+from lineage_api.store.database import Database, Observer
+from lineage_api.store.model_files import ModelFiles
+from lineage_api.store.opening import head_revision
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings, observe: Observer | None = None) -> Starlette:
+    """The server for a store that `opening.prepared` has let pass.
+
+    Nothing is opened before it starts, nothing stays open after it stops. `observe` is told each SQL statement.
+    """
+    database = Database.of(settings.backend_store_uri, observe)
+    artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
+    graphql = GraphQL(
+        executable(),
+        database,
+        {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)},
+        max_page=settings.max_page,
+        max_body_bytes=settings.max_body_bytes,
+        max_document_tokens=settings.max_document_tokens,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await database.open()
+        _spare_the_collector()
+        yield
+        await database.close()
+        artifacts.close()
+
+    async def readyz(_: Request) -> Response:
+        return await _readiness(database)
+
+    return Starlette(
+        routes=[
+            Route("/", _to_graphiql),
+            Route("/healthz", _healthz),
+            Route("/readyz", readyz),
+            Route("/graphql", graphql.answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            graphiql.assets(),
+        ],
+        lifespan=lifespan,
+    )
+
+
+async def _to_graphiql(request: Request) -> Response:
+    return RedirectResponse(request.scope.get("root_path", "") + "/graphql")
+
+
+async def _healthz(_: Request) -> Response:
+    """The process is up."""
+    return PlainTextResponse("ok")
+
+
+async def _readiness(database: Database) -> Response:
+    """Whether the store can be read, and is still at the revision that is understood here."""
+    try:
+        revision = await database.revision()
+    except Exception:
+        _log.exception("The store cannot be read")
+        return PlainTextResponse("the store cannot be read", 503)
+    if revision != head_revision():
+        return PlainTextResponse("the store is of another version of MLflow than the one that is installed here", 503)
+    return PlainTextResponse("ready")
+
+
+def _spare_the_collector() -> None:
+    """Keep what was loaded at the start out of garbage collections, which would look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -1,0 +1,120 @@
+"""The command line: arguments in, exit code out."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lineage_api.config import Settings, every_setting
+from lineage_api.errors import Unsuitable
+
+
+def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each of Settings."""
+    for setting in reversed(every_setting()):
+        option = click.option(
+            setting.option,
+            envvar=list(setting.variables),
+            type=setting.type,
+            default=setting.default,
+            show_default=setting.default is not None,
+            show_envvar=True,
+            help=setting.help,
+        )
+        command = option(command)
+    return command
+
+
+class _Commands(click.Group):
+    """Commands whose refusals are a line on standard error and the exit code 2."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except Unsuitable as refusal:
+            click.echo(f"lineage-api: {refusal}", err=True)
+            context.exit(2)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="lineage-api")
+def main() -> None:
+    """A GraphQL API over an MLflow store: where a model came from, and what is safe to do with it."""
+
+
+@main.command()
+@_settings_options
+def serve(**options: Any) -> None:
+    """Serve the store, at /graphql for programs and browsers alike."""
+    _serve(Settings(**options))
+
+
+@main.command()
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("lineage-api-demo"),
+    show_default=True,
+    help="Where the project is kept.",
+)
+@click.option("--name", default="nyc-flights-regressor", show_default=True, help="The registered model's name.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="The port to listen on.")
+def demo(folder: Path, name: str, host: str, port: int) -> None:
+    """Make a small real project, four models and their history, and serve it."""
+    from lineage_api.demo import project
+    from lineage_api.demo.questions import shown
+
+    uri = project.make(folder, name, click.echo)
+    settings = replace(Settings(), backend_store_uri=uri, host=host, port=port)
+    click.echo(shown(name))
+    _serve(settings)
+
+
+@main.command()
+def schema() -> None:
+    """Print the schema in GraphQL's schema definition language."""
+    from lineage_api.api.schema import sdl
+
+    click.echo(sdl(), nl=False)
+
+
+@main.command()
+@click.option("--url", default="http://127.0.0.1:8000", envvar="LINEAGE_API_URL", show_default=True, help="The server.")
+def healthcheck(url: str) -> None:
+    """Exit with 0 when a server is ready, with 1 when it is not."""
+    from urllib.request import urlopen
+
+    try:
+        with urlopen(f"{url}/readyz", timeout=5) as answer:
+            click.echo(answer.read().decode())
+    except OSError as error:
+        click.echo(f"{url} is not ready: {error}", err=True)
+        sys.exit(1)
+
+
+def _serve(settings: Settings) -> None:
+    import uvicorn
+
+    from lineage_api.app import create_app
+    from lineage_api.store.opening import masked, prepared
+
+    uri = prepared(
+        settings.backend_store_uri,
+        registry_uri=settings.registry_store_uri,
+        artifact_root=settings.default_artifact_root,
+    )
+    app = create_app(replace(settings, backend_store_uri=uri))
+    place = f"http://{settings.host}:{settings.port}"
+    click.echo(f"Store      {masked(uri)}\nGraphiQL   {place}/graphql  (in a browser)\nGraphQL    {place}/graphql")
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
+        timeout_graceful_shutdown=3,
+        server_header=False,
+    )
