@@ -56,9 +56,8 @@ def prepared(
 @cache
 def head_revision() -> str:
     """The revision of the database that the installed MLflow expects."""
-    [head] = {revision for revision, _ in _migrations()} - {
-        before for _, befores in _migrations() for before in befores
-    }
+    followed = {before for _, befores in _migrations() for before in befores}
+    [head] = {revision for revision, _ in _migrations()} - followed
     return head
 
 
@@ -118,19 +117,19 @@ def _require_current(engine: Engine, create: bool, artifact_root: str | None) ->
 
 def _refusal_of_revision(contents: _Contents, url: URL) -> str | None:
     """Why the installed MLflow can't work with the database as it is; None when it can."""
-    head, mlflow, shown = head_revision(), f"MLflow {version('mlflow')}", shown(url)
+    head, mlflow, uri = head_revision(), f"MLflow {version('mlflow')}", shown(url)
     known = {revision for revision, _ in _migrations()}
     found = ", ".join(contents.revisions)
     if found == head:
         return None
     if not found and not {"experiments", "runs"} <= contents.tables:
-        return f"{shown} holds tables, but none of MLflow's: name the database of a store, or an empty one"
+        return f"{uri} holds tables, but none of MLflow's: name the database of a store, or an empty one"
     if found in known or not found:
         return (
-            f"{shown} is at revision {found or 'none'} and {mlflow} expects {head}: make a backup, then run"
-            f" `mlflow db upgrade {shown}`"
+            f"{uri} is at revision {found or 'none'} and {mlflow} expects {head}: make a backup, then run"
+            f" `mlflow db upgrade {uri}`"
         )
-    return f"{shown} is at revision {found}, unknown to {mlflow}, which expects {head}: install the MLflow that made it"
+    return f"{uri} is at revision {found}, unknown to {mlflow}, which expects {head}: install the MLflow that made it"
 
 
 @cache

@@ -1,0 +1,1 @@
+"""What the answers cost, measured against the same answers written by hand."""

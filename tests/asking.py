@@ -1,0 +1,106 @@
+"""A client that asks the whole server, and checks each answer against graphql-core's own executor."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from graphql import ExecutionContext, execute, parse
+
+from lineage_api.api.context import Context
+from lineage_api.api.schema import executable
+from lineage_api.app import create_app
+from lineage_api.config import Settings
+from lineage_api.store.artifacts import Artifacts
+from lineage_api.store.database import Database
+from lineage_api.store.model_files import ModelFiles
+
+
+class Client:
+    """Asks over HTTP, in the process; compares data and errors with what plain graphql-core makes of the schema."""
+
+    def __init__(self, http: httpx.AsyncClient, oracle: "Oracle", statements: list[str]) -> None:
+        self.http = http
+        self._oracle = oracle
+        self._statements = statements
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, uri: str, statements: list[str], **settings: Any) -> AsyncIterator["Client"]:
+        """A client of a server for the store at a URI."""
+        app = create_app(Settings(backend_store_uri=uri, **settings), observe=statements.append)
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
+            Oracle.of(uri, **settings) as oracle,
+        ):
+            yield cls(http, oracle, statements)
+
+    async def answer(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The whole answer, which is that of the oracle too; `statements` holds what it cost."""
+        self._statements.clear()
+        response = await self.http.post("/graphql", json={"query": query, "variables": variables})
+        answer: dict[str, Any] = response.json()
+        assert _comparable(answer) == _comparable(await self._oracle.answer(query, variables))
+        return answer
+
+    async def ask(self, query: str, **variables: Any) -> Any:
+        """The data of an answer without errors."""
+        answer = await self.answer(query, **variables)
+        assert "errors" not in answer, answer["errors"]
+        return answer["data"]
+
+    async def refused(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The only error of an answer."""
+        answer = await self.answer(query, **variables)
+        [error] = answer["errors"]
+        return error  # type: ignore[no-any-return]
+
+
+class Oracle:
+    """The same schema, executed object by object by graphql-core."""
+
+    def __init__(self, database: Database, services: dict[type, Any], max_page: int) -> None:
+        self._database = database
+        self._services = services
+        self._max_page = max_page
+
+    @classmethod
+    @asynccontextmanager
+    async def of(cls, uri: str, **settings: Any) -> AsyncIterator["Oracle"]:
+        """An oracle for the store at a URI."""
+        known = Settings(**settings)
+        database, artifacts = Database.of(uri), Artifacts(known.artifacts_destination, known.artifact_time_limit_s)
+        await database.open()
+        yield cls(database, {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)}, known.max_page)
+        await database.close()
+        artifacts.close()
+
+    async def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Data and errors."""
+        snapshot = self._database.snapshot()
+        try:
+            result = execute(
+                executable(),
+                parse(query),
+                context_value=Context(snapshot, self._services, self._max_page),
+                variable_values=variables,
+                execution_context_class=ExecutionContext,
+            )
+            result = await result if hasattr(result, "__await__") else result
+        finally:
+            await snapshot.close()
+        return dict(result.formatted)
+
+
+def _comparable(answer: dict[str, Any]) -> Any:
+    """An answer without what may differ: key order in it counts."""
+    errors = sorted((str(error.get("path")), error["message"]) for error in answer.get("errors") or ())
+    return _ordered(answer.get("data")), errors
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return [(key, _ordered(part)) for key, part in value.items()]
+    return [_ordered(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,99 @@
+"""What tests share: real MLflow stores on each database, and a client that asks the whole server about them."""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.asking import Client
+from tests.stores import POSTGRESQL, Store, has_postgresql
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Templates"]:
+    """One empty store of each kind, to be copied: MLflow's migrations take seconds."""
+    made = Templates(tmp_path_factory.mktemp("templates"))
+    yield made
+    made.drop()
+
+
+class Templates:
+    """Empty stores to be copied."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[str, str] = {}
+        self._copies: list[str] = []
+
+    def copy(self, kind: str, folder: Path) -> str:
+        """The URI of a new empty store."""
+        return self._sqlite(folder) if kind == "sqlite" else self._postgresql()
+
+    def _sqlite(self, folder: Path) -> str:
+        from lineage_api.store.opening import prepared
+
+        if "sqlite" not in self._made:
+            self._made["sqlite"] = prepared(f"sqlite:///{self._folder / 'mlflow.db'}", artifact_root=str(self._folder))
+            with closing(sqlite3.connect(self._folder / "mlflow.db")) as connection:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(self._folder / "mlflow.db", folder / "mlflow.db")
+        return f"sqlite:///{folder / 'mlflow.db'}"
+
+    def _postgresql(self) -> str:
+        from lineage_api.store.opening import prepared
+
+        if "postgresql" not in self._made:
+            name = self._named("template")
+            _administer(f"CREATE DATABASE {name}")
+            prepared(f"{POSTGRESQL}/{name}", artifact_root=str(self._folder))
+            self._made["postgresql"] = name
+        name = self._named("copy")
+        _administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']}")
+        return f"{POSTGRESQL}/{name}"
+
+    def _named(self, what: str) -> str:
+        self._copies.append(f"lineage_{what}_{uuid4().hex[:12]}")
+        return self._copies[-1]
+
+    def drop(self) -> None:
+        """Removes the databases that were made."""
+        for name in reversed(self._copies):
+            _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _administer(statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as connection:
+        connection.execute(statement)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path) -> Iterator[Store]:
+    """An empty MLflow store, once for each database."""
+    if request.param == "postgresql" and not has_postgresql():
+        pytest.skip(f"no PostgreSQL answers at {POSTGRESQL}")
+    made = Store(templates.copy(request.param, tmp_path), tmp_path / "artifacts")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def statements() -> list[str]:
+    """The SQL of the last question that `client` asked."""
+    return []
+
+
+@pytest.fixture
+async def client(store: Store, statements: list[str]) -> AsyncIterator[Client]:
+    """Asks the whole server about `store`."""
+    async with Client.of(store.uri, statements) as asking:
+        yield asking
