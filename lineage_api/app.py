@@ -4,6 +4,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -11,7 +12,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lineage_api.api import graphiql
-from lineage_api.api.http import GraphQL
+from lineage_api.api.http import GraphQL, Question
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
 from lineage_api.store.artifacts import Artifacts
@@ -49,7 +50,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     async def readyz(_: Request) -> Response:
         return await _readiness(database)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", _to_graphiql),
             Route("/healthz", _healthz),
@@ -59,6 +60,17 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         ],
         lifespan=lifespan,
     )
+    app.state.graphql = graphql
+    return app
+
+
+async def answered(settings: Settings, query: str) -> dict[str, Any]:
+    """The data that a server with these settings answers a query with, without serving anybody."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        result = await app.state.graphql.execute(Question(query))
+    assert not result.errors, result.errors  # noqa: S101 - what is asked is our own
+    return dict(result.data)
 
 
 async def _to_graphiql(request: Request) -> Response:

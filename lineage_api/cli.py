@@ -66,12 +66,26 @@ def serve(**options: Any) -> None:
 def demo(folder: Path, name: str, host: str, port: int) -> None:
     """Make a small real project, four models and their history, and serve it."""
     from lineage_api.demo import project
-    from lineage_api.demo.questions import shown
 
     uri = project.make(folder, name, click.echo)
     settings = replace(Settings(), backend_store_uri=uri, host=host, port=port)
-    click.echo(shown(name))
+    _show(settings, name)
     _serve(settings)
+
+
+def _show(settings: Settings, name: str) -> None:
+    """Ask the demo's question, and print it with its answer."""
+    import asyncio
+    import json
+
+    from lineage_api.app import answered
+    from lineage_api.demo.questions import ROLLBACK
+
+    query = ROLLBACK % json.dumps(name)
+    answer = asyncio.run(answered(settings, query))
+    shown = json.dumps(answer, indent=2, ensure_ascii=False)
+    click.echo(f"\nProduction is slow. What is wrong with it, and what was there before? Paste this into GraphiQL:\n\n{query}\n")
+    click.echo(f"It answers:\n\n{shown}\n")
 
 
 @main.command()

@@ -113,9 +113,7 @@ class Query:
     """Logged models of every experiment, newest first."""
     registered_model: RegisteredModel | None = arrow(REGISTERED_MODELS, narrow=_one_registered_model)
     """A registered model by its name."""
-    registered_models: Connection[RegisteredModel] = arrow(
-        REGISTERED_MODELS, order=model_order, narrow=narrow_models
-    )
+    registered_models: Connection[RegisteredModel] = arrow(REGISTERED_MODELS, order=model_order, narrow=narrow_models)
     """Registered models, by default by name."""
     model_version: ModelVersion | None = arrow(
         MODEL_VERSIONS, narrow=_one_version, ambiguous=(MODEL_VERSIONS.c.version, several_in_stage)

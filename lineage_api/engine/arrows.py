@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Dialect, Select
+from sqlalchemy import ColumnElement, Dialect, Select, bindparam
 
 from lineage_api.engine.levels import Call, Level
-from lineage_api.engine.sql import Late, Reader, Rows, Statement, among, key_values, late, name_of
+from lineage_api.engine.sql import Late, Reader, Rows, Statement, among, checked, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
 from lineage_api.engine.tables import Grouped, Picked, grouped, key_of, picked
 
@@ -104,25 +104,30 @@ class Arrow(Level):
         # Where none is wanted, one says that the row is there.
         return sorted(wanted) or [next(iter(self.rows.columns))]
 
-    def bound(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
-        """What tells one statement from another, arguments for `narrow`, and the values bound when it runs."""
-        given, values, shape = {}, {}, []
+    def bound(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What tells one statement from another, and the values that are bound when it runs."""
+        values, shape = {}, []
         for name in self._narrowing:
-            if name not in arguments:
-                continue
-            value = arguments[name]
-            if name in self._late and value is not None:
-                given[name], values[name] = late(name, value)
+            value = arguments.get(name)
+            if value is not None and name in self._late:
+                values[name] = checked(value)
                 shape.append((name, Late))
-            else:
-                given[name] = value
+            elif name in arguments:
                 shape.append((name, _frozen(value)))
-        return tuple(shape), given, values
+        return tuple(shape), values
 
-    def selected(self, given: Mapping[str, Any], *columns: ColumnElement[Any]) -> Select[Any]:
+    def _given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments as `narrow` takes them."""
+        given = _those(self._narrowing, arguments)
+        return {
+            name: bindparam(name, None) if name in self._late and value is not None else value
+            for name, value in given.items()
+        }
+
+    def selected(self, arguments: Mapping[str, Any], *columns: ColumnElement[Any]) -> Select[Any]:
         """A statement that reads these columns of the rows that the arguments ask for."""
         rows = self.rows.select(*columns)
-        return rows if self.narrow is None else self.narrow(rows, **given)
+        return rows if self.narrow is None else self.narrow(rows, **self._given(arguments))
 
     def labelled_keys(self) -> list[ColumnElement[Any]]:
         """The columns that parents' keys meet."""
@@ -136,26 +141,25 @@ class Many(Arrow):
 
     def resolve(self, call: Call) -> Steps[Any]:
         keys = self.keys(call) if self.to else [()] * len(call.parents)
-        shape, given, values = self.bound(call.arguments)
+        shape, values = self.bound(call.arguments)
         names = [name_of(self.value)] if self.value is not None else self.names(call.below.columns())
         wanted = [key for key in dict.fromkeys(keys) if not is_null(key)]
         if not wanted:
             return self.outcome(keys, names, [], call)
         reader: Reader = call.context.reader
         kept = (shape, _frozen([call.arguments.get(name) for name in self._ordering]), *names)
-        make = partial(self.statement, names, given, call.arguments, reader.dialect)
+        make = partial(self.statement, names, call.arguments, reader.dialect)
         statement = kept_statement(call.memo, kept, make, reader.dialect)
         if self.to:
             values |= key_values(wanted, self.width, reader.dialect)
         rows = yield from fetched(reader, statement, values)
         return self.outcome(keys, names, rows, call)
 
-    def statement(
-        self, names: Sequence[str], given: Mapping[str, Any], arguments: Mapping[str, Any], dialect: Dialect
-    ) -> Select[Any]:
+    def statement(self, names: Sequence[str], arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
+        """The statement that reads these columns for any number of parents."""
         keys = self.labelled_keys()
         columns = [self.rows.columns[name] for name in names]
-        rows = self.selected(given, *keys, *columns)
+        rows = self.selected(arguments, *keys, *columns)
         if self.to:
             rows = rows.where(among(self.to, dialect))
         # By the parents' key first: by the children's alone, databases walk the wrong index.

@@ -4,7 +4,8 @@ A column is completed to the values for the response, and the indices at which n
 """
 
 from abc import abstractmethod
-from collections.abc import AsyncIterable, Sequence, Set
+from collections.abc import AsyncIterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import accumulate
 from typing import Any
 
@@ -19,7 +20,7 @@ from lineage_api.engine.plans import FieldPlan, Selection, Shape
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import RELATED, Grouped, Mixed, Picked, Table
 
-Nulled = Set[int]
+Nulled = AbstractSet[int]
 Completed = tuple[Sequence[Any], Nulled]
 NONE: Nulled = frozenset()
 
@@ -40,10 +41,9 @@ class Completion:
         if isinstance(values, RELATED):
             done, nulled = yield from self._related(field, shape, values, place)
         else:
-            kinds = set(map(type, values))
-            if shape.leaf is not None and shape.leaf.is_serialised(values, kinds):
+            if shape.leaf is not None and shape.leaf.is_serialised(values, is_required=shape.is_required):
                 return values, NONE
-            if all(map(is_plain, kinds)):
+            if all(map(is_plain, set(map(type, values)))):
                 done, nulled = yield from self._whole(field, shape, values, place)
             else:
                 done, nulled = yield from self._settled(field, shape, values, place)
@@ -104,8 +104,6 @@ class Completion:
 
     def _leaves(self, field: FieldPlan, shape: Shape, values: Sequence[Any], place: Place) -> Completed:
         assert shape.leaf is not None
-        if shape.leaf.is_serialised(values, set(map(type, values))):
-            return values, NONE
         done = shape.leaf.serialised(values)
         nulled = {index for index, value in enumerate(done) if isinstance(value, Exception)}
         for index in nulled:
@@ -229,7 +227,7 @@ class Completion:
 
     def _picked(self, field: FieldPlan, shape: Shape, values: Picked, place: Place) -> Steps[Completed]:
         indices = values.indices
-        nulled: Set[int] = set()
+        nulled: AbstractSet[int] = set()
         if set(map(type, indices)) != {int}:
             _, nulled = self._present(field, shape, indices, place)
         shared = Shared(place, indices)

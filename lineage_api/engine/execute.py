@@ -155,10 +155,12 @@ def _ready(field: FieldPlan, parents: Any) -> Any:
     if leaf is None or not isinstance(parents, Table):
         return None
     level = field.level
-    if type(level) is not Column or level.convert is not None:
+    if type(level) is not Column or not level.is_bare:
         return None
     column = parents.columns.get(level.needs[0])
-    return column if column is not None and leaf.is_serialised(column, set(map(type, column))) else None
+    if column is None or not leaf.is_serialised(column, is_required=field.shape.is_required):
+        return None
+    return column
 
 
 def _attributes(parents: Sequence[Any], name: str) -> list[Any]:

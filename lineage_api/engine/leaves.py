@@ -1,8 +1,10 @@
 """Scalars and enums, a column at a time."""
 
 import math
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
+from types import NoneType
 from typing import Any
 
 from graphql import GraphQLBoolean, GraphQLEnumType, GraphQLFloat, GraphQLID, GraphQLInt, GraphQLLeafType, GraphQLString
@@ -27,13 +29,21 @@ class Leaf:
 
     def __init__(self, type_: GraphQLLeafType) -> None:
         self._type = type_
-        self._kinds: Set[type] = _OWN_FORM.get(type_) or type_.extensions.get(KINDS) or frozenset()
+        self._kinds: AbstractSet[type] = _OWN_FORM.get(type_) or type_.extensions.get(KINDS) or frozenset()
         self._is_fit = _FIT.get(type_)
         self._is_enum = isinstance(type_, GraphQLEnumType)
 
-    def is_serialised(self, values: Sequence[Any], kinds: Set[type]) -> bool:
-        """Whether a column of values of these types can stand in the response as it is."""
-        return kinds <= self._kinds and (self._is_fit is None or not values or self._is_fit(values))
+    def is_serialised(self, values: Sequence[Any], *, is_required: bool) -> bool:
+        """Whether a column can stand in the response as it is."""
+        kinds = set(map(type, values))
+        has_nulls = not is_required and NoneType in kinds
+        if has_nulls:
+            kinds.remove(NoneType)
+        if not kinds <= self._kinds:
+            return False
+        if self._is_fit is None or not kinds:
+            return True
+        return self._is_fit([value for value in values if value is not None] if has_nulls else values)
 
     def serialised(self, values: Sequence[Any]) -> list[Any]:
         """A column for the response; a value that has no valid form becomes the exception that says so."""
@@ -71,7 +81,7 @@ _FIT: dict[GraphQLLeafType, Callable[[Sequence[Any]], bool]] = {GraphQLInt: _is_
 @lru_cache(1024)
 def is_plain(kind: type) -> bool:
     """Whether values of this type need no attention before completion: no null, no error, nothing to await."""
-    if kind in (type(None), type(Undefined)) or issubclass(kind, Exception):
+    if kind in (NoneType, type(Undefined)) or issubclass(kind, Exception):
         return False
     # A generator may be a coroutine of the old kind.
     return not hasattr(kind, "__await__") and kind.__name__ not in {"coroutine", "generator"}

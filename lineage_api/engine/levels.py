@@ -118,14 +118,27 @@ def settled(values: Any) -> Steps[Any]:
 
 
 class Column(Level):
-    """The values of one or more columns of the parents, converted one by one."""
+    """The values of one or more columns of the parents: as they are, converted one by one, or a column at a time."""
 
-    def __init__(self, *names: str, convert: Callable[..., Any] | None = None) -> None:
+    def __init__(
+        self,
+        *names: str,
+        convert: Callable[..., Any] | None = None,
+        convert_all: Callable[..., Sequence[Any]] | None = None,
+    ) -> None:
         self.needs = names
         self.convert = convert
+        self.convert_all = convert_all
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the values are a column as it is."""
+        return self.convert is None and self.convert_all is None
 
     def resolve(self, call: Call) -> Any:
         columns = [call.column(name) for name in self.needs]
+        if self.convert_all is not None:
+            return self.convert_all(*columns)
         return columns[0] if self.convert is None else list(map(self.convert, *columns))
 
 

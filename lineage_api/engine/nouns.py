@@ -33,8 +33,8 @@ class Declared:
 
 
 class _Column(Declared):
-    def __init__(self, columns: Sequence[ColumnElement[Any]], convert: Callable[..., Any] | None) -> None:
-        self._level = Column(*map(name_of, columns), convert=convert)
+    def __init__(self, columns: Sequence[ColumnElement[Any]], **conversion: Any) -> None:
+        self._level = Column(*map(name_of, columns), **conversion)
 
     def level(self, annotation: str) -> Level:  # noqa: ARG002
         return self._level
@@ -87,9 +87,13 @@ class _Own(Declared):
         return [p.replace(annotation=hints[p.name]) for p in inspect.signature(self._signature).parameters.values()]
 
 
-def column(*columns: ColumnElement[Any], convert: Callable[..., Any] | None = None) -> Any:
-    """A field that is a column of the noun's rows, or made of several by `convert`, value by value."""
-    return _Column(columns, convert)
+def column(
+    *columns: ColumnElement[Any],
+    convert: Callable[..., Any] | None = None,
+    convert_all: Callable[..., Sequence[Any]] | None = None,
+) -> Any:
+    """A field that is a column of the noun's rows, or made of several: value by value, or a column at a time."""
+    return _Column(columns, convert=convert, convert_all=convert_all)
 
 
 def arrow(
@@ -109,9 +113,7 @@ def arrow(
     return _Arrow(rows, {"of": _several(of), "to": _several(to), "order": order, "narrow": narrow, **options})
 
 
-def batch(
-    function: Callable[..., Any], *columns: ColumnElement[Any] | str, service: type | None = None
-) -> Any:
+def batch(function: Callable[..., Any], *columns: ColumnElement[Any] | str, service: type | None = None) -> Any:
     """A field that a function works out for all parents at once, from columns of theirs (or attributes, by name).
 
     With a service, the function is first given the context's object of that class. The parameters that remain are

@@ -86,11 +86,11 @@ class Page(Arrow):
         rows: Sequence[Sequence[Any]] = ()
         if wanted:
             reader: Reader = call.context.reader
-            shape, given, values = self.bound(call.arguments)
+            shape, values = self.bound(call.arguments)
             missing = None if after is None else tuple(value is None for value in after)
             is_single = len(wanted) == 1
             kept = ("page", is_single, missing, _mark(terms), shape, *names)
-            make = partial(self._statement, names, terms, missing, given, reader.dialect, is_single=is_single)
+            make = partial(self._statement, names, terms, missing, call.arguments, reader.dialect, is_single=is_single)
             statement = kept_statement(call.memo, kept, make, reader.dialect)
             values |= self._key_values(wanted, reader.dialect, is_single=is_single)
             values |= {"limit": first + 1, **{f"after_{i}": value for i, value in enumerate(after or ())}}
@@ -113,14 +113,14 @@ class Page(Arrow):
         names: Sequence[str],
         terms: Sequence[By],
         missing: tuple[bool, ...] | None,
-        given: Mapping[str, Any],
+        arguments: Mapping[str, Any],
         dialect: Dialect,
         *,
         is_single: bool,
     ) -> Select[Any]:
         keys = self.labelled_keys()
         order = [term.expression.label(f"order_{i}") for i, term in enumerate(terms)]
-        rows = self.selected(given, *keys, *order, *(self.rows.columns[name] for name in names))
+        rows = self.selected(arguments, *keys, *order, *(self.rows.columns[name] for name in names))
         if missing is not None:
             rows = rows.where(_follows(terms, missing))
         limit = bindparam("limit", None)
@@ -169,8 +169,8 @@ class Page(Arrow):
         if not wanted:
             return [0] * len(keys)
         reader: Reader = call.context.reader
-        shape, given, values = self.bound(call.arguments)
-        make = partial(self._count_statement, given, reader.dialect)
+        shape, values = self.bound(call.arguments)
+        make = partial(self._count_statement, call.arguments, reader.dialect)
         statement = kept_statement(call.memo, ("count", shape), make, reader.dialect)
         values |= self._key_values(wanted, reader.dialect, is_single=False)
         rows = yield from fetched(reader, statement, values)
@@ -178,8 +178,8 @@ class Page(Arrow):
         counts = {key_of(width)(row) if width else None: row[-1] for row in rows}
         return [counts.get(key, 0) for key in keys]
 
-    def _count_statement(self, given: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
-        rows = self.selected(given, *self.labelled_keys(), func.count())
+    def _count_statement(self, arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
+        rows = self.selected(arguments, *self.labelled_keys(), func.count())
         return rows.where(among(self.to, dialect)).group_by(*self.to) if self.to else rows
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import ARRAY, ColumnElement, Dialect, FromClause, Select, any_, bindparam, func, select, tuple_
-from sqlalchemy.sql.elements import BindParameter
 
 from lineage_api.errors import Unreadable
 
@@ -82,7 +81,7 @@ class Statement:
     def of(cls, query: Select[Any], dialect: Dialect) -> "Statement":
         compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         positions = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
-        return cls(str(compiled), {name: _checked(value) for name, value in compiled.params.items()}, positions)
+        return cls(str(compiled), {name: checked(value) for name, value in compiled.params.items()}, positions)
 
     def parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any] | list[Any]:
         """Its parameters as the driver takes them."""
@@ -103,12 +102,8 @@ class Reader(Protocol):
         """The rows that a statement gives."""
 
 
-def late(name: str, value: Any, type_: Any = None) -> tuple[BindParameter[Any], Any]:
-    """A parameter that is bound when its statement runs, and its value for this run."""
-    return bindparam(name, None, type_=type_), _checked(value)
-
-
-def _checked(value: Any) -> Any:
+def checked(value: Any) -> Any:
+    """A value that every database takes."""
     if isinstance(value, str) and "\0" in value:
         raise Unreadable("A text must not contain the character NUL.")
     return value

@@ -29,9 +29,7 @@ async def listings(
     return await artifacts.listings(roots, [path] * len(roots), first)
 
 
-async def _children(
-    artifacts: Artifacts, files: Sequence[File], first: Entries = 100
-) -> Listings:
+async def _children(artifacts: Artifacts, files: Sequence[File], first: Entries = 100) -> Listings:
     _within(first, MAX_ENTRIES, "first")
     folders = [file for file in files if file.is_folder]
     listed = iter(await artifacts.listings([f.root for f in folders], [f.path for f in folders], first))

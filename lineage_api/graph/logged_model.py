@@ -99,11 +99,7 @@ class LoggedModel(Taggable, LineageNode, Node):
     """The versions that it became, newest first."""
     artifact_uri: str = column(LOGGED_MODELS.c.artifact_location)
     """Where its files lie."""
-    manifest: ModelManifest | None = batch(
-        ModelFiles.manifests, LOGGED_MODELS.c.artifact_location, service=ModelFiles
-    )
+    manifest: ModelManifest | None = batch(ModelFiles.manifests, LOGGED_MODELS.c.artifact_location, service=ModelFiles)
     """What its files say of it; null when they cannot be read."""
     artifacts: list[Artifact] | None = batch(listings, LOGGED_MODELS.c.artifact_location, service=Artifacts)
     """The files and folders directly under a folder of it; null when the store does not answer."""
-
-

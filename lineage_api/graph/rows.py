@@ -59,9 +59,7 @@ EXPERIMENT_TAGS = Rows.of(t.experiment_tags)
 LOGGED_MODEL_TAGS = Rows.of(
     t.logged_model_tags, key=t.logged_model_tags.c.tag_key, value=t.logged_model_tags.c.tag_value
 )
-REGISTERED_MODEL_TAGS = Rows.of(t.registered_model_tags).where(
-    t.registered_model_tags.c.workspace == origins.WORKSPACE
-)
+REGISTERED_MODEL_TAGS = Rows.of(t.registered_model_tags).where(t.registered_model_tags.c.workspace == origins.WORKSPACE)
 MODEL_VERSION_TAGS = Rows.of(t.model_version_tags).where(t.model_version_tags.c.workspace == origins.WORKSPACE)
 
 
@@ -180,4 +178,8 @@ ALIASES = Rows.of(t.registered_model_aliases).where(t.registered_model_aliases.c
 NEWEST_RUNS = [By(t.runs.c.start_time, is_descending=True, can_be_null=True), By(t.runs.c.run_uuid)]
 OLDEST_RUNS = [By(t.runs.c.start_time, can_be_null=True), By(t.runs.c.run_uuid)]
 NEWEST_MODELS = [By(t.logged_models.c.creation_timestamp_ms, is_descending=True), By(t.logged_models.c.model_id)]
-NEWEST_VERSIONS = [By(_v.creation_time, is_descending=True, can_be_null=True), By(_v.name), By(_v.version, is_descending=True)]
+NEWEST_VERSIONS = [
+    By(_v.creation_time, is_descending=True, can_be_null=True),
+    By(_v.name),
+    By(_v.version, is_descending=True),
+]

@@ -177,7 +177,9 @@ class Run(Taggable, LineageNode, Node):
     )
     """The models that it logged, newest first."""
     used_models: Connection[LoggedModel] = arrow(
-        LOGGED_MODELS.through(USED_MODELS, USED_MODELS.c.destination_id == LOGGED_MODELS.c.model_id).where(is_used_model),
+        LOGGED_MODELS.through(USED_MODELS, USED_MODELS.c.destination_id == LOGGED_MODELS.c.model_id).where(
+            is_used_model
+        ),
         of=RUNS.c.run_uuid,
         to=USED_MODELS.c.source_id,
         order=NEWEST_MODELS,

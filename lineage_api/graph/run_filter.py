@@ -219,9 +219,7 @@ def _is_at(commit: str) -> ColumnElement[bool]:
 
 
 def _is_registered(value: bool) -> ColumnElement[bool]:  # noqa: FBT001
-    registered = _runs.run_uuid.in_(
-        select(origins.run_id).where(origins.is_model_version, origins.run_id.is_not(None))
-    )
+    registered = _runs.run_uuid.in_(select(origins.run_id).where(origins.is_model_version, origins.run_id.is_not(None)))
     return registered if value else ~registered
 
 
@@ -246,5 +244,3 @@ _CONDITIONS: dict[str, Any] = {
 def narrow_runs(rows: Any, filter_by: Filter | None = None) -> Any:
     """The runs that meet a filter; without one, those that are not in the trash."""
     return rows.where(is_kept(filter_by) if filter_by else _runs.lifecycle_stage == "active")
-
-

@@ -35,7 +35,7 @@ class Metric:
 
     key: str = column(LATEST_METRICS.c.key)
     """Its name, such as `rmse`."""
-    value: float | None = column(LATEST_METRICS.c.value, LATEST_METRICS.c.is_nan, convert=convert.number)
+    value: float | None = column(LATEST_METRICS.c.value, LATEST_METRICS.c.is_nan, convert_all=convert.numbers)
     """Its value; null when that is not a finite number, which GraphQL cannot say: read `text` then."""
     text: str = column(LATEST_METRICS.c.value, LATEST_METRICS.c.is_nan, convert=convert.number_text)
     """Its value in writing, `NaN`, `Infinity` and `-Infinity` among others."""

@@ -149,9 +149,7 @@ def _has_alias(names: list[str]) -> ColumnElement[bool]:
 
 def _has_tags(conditions: list[TextCondition]) -> ColumnElement[bool]:
     tags = tables.model_version_tags
-    owner = [
-        tags.c.workspace == origins.WORKSPACE, tags.c.name == _versions.name, tags.c.version == _versions.version
-    ]
+    owner = [tags.c.workspace == origins.WORKSPACE, tags.c.name == _versions.name, tags.c.version == _versions.version]
     return all_of([has_text(tags, owner, condition) for condition in conditions])
 
 
@@ -176,9 +174,7 @@ def narrow_versions(rows: Select[Any], filter_by: Filter | None = None) -> Selec
     return rows.where(version_meets(filter_by)) if filter_by else rows
 
 
-def narrow_to_one(
-    rows: Select[Any], version: int | None, stage: Stage | None, alias: Any
-) -> Select[Any]:
+def narrow_to_one(rows: Select[Any], version: int | None, stage: Stage | None, alias: Any) -> Select[Any]:
     """The versions that one of a number, a stage and an alias names."""
     if is_given(version):
         return rows.where(_versions.version == version)

@@ -1,6 +1,7 @@
 """From what MLflow writes into its tables to what a reader of them means."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import orjson
@@ -32,10 +33,13 @@ def in_trash(lifecycle_stage: str | None) -> bool:
     return lifecycle_stage == "deleted"
 
 
-def number(value: float | None, is_nan: object) -> float | None:
-    """A metric's value; None when it is not a finite number."""
-    # MLflow writes NaN as 0 with a flag, and infinities as the largest numbers.
-    return None if value is None or is_nan or not math.isfinite(value) or abs(value) >= _LARGEST else value
+# MLflow writes NaN as 0 with a flag, and infinities as the largest numbers.
+def numbers(values: Sequence[float | None], are_nan: Sequence[object]) -> list[float | None]:
+    """Metrics' values; None for those that are not finite numbers."""
+    return [
+        value if value is not None and not is_nan and -_LARGEST < value < _LARGEST else None
+        for value, is_nan in zip(values, are_nan, strict=True)
+    ]
 
 
 def number_text(value: float | None, is_nan: object) -> str:
@@ -64,7 +68,7 @@ def truth(value: str | None) -> bool | None:
 
 def finite(value: float | None) -> float | None:
     """A metric's value without its flag; None when it is not a finite number."""
-    return number(value, is_nan=False)
+    return value if value is not None and -_LARGEST < value < _LARGEST else None
 
 
 def document(value: str | None) -> object:

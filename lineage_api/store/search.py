@@ -83,7 +83,9 @@ def _keyed(kind: str, key: str, comparator: str, value: Any) -> ColumnElement[bo
         return owned.where(_compared(columns.value, comparator, value)).exists()
     compared = _compared(columns.value, comparator, float(value))
     # NaN differs from every number, and compares with none.
-    return owned.where(or_(compared, columns.is_nan) if comparator == "!=" else and_(compared, ~columns.is_nan)).exists()
+    return owned.where(
+        or_(compared, columns.is_nan) if comparator == "!=" else and_(compared, ~columns.is_nan)
+    ).exists()
 
 
 def _compared(column: ColumnElement[Any], comparator: str, value: Any) -> ColumnElement[bool]:
