@@ -78,7 +78,7 @@ def _bind(value: Any) -> Any:
 class Postgres:
     """Eight connections; what a question reads, it reads in one snapshot, and what can be sent together is.
 
-    They wait in a queue, the last used first, which costs 2 us where psycopg's own pool costs 20.
+    They wait in a queue, the last used first: psycopg's own pool costs 20 us a request, the queue none that was seen.
     """
 
     def __init__(self, uri: str) -> None:

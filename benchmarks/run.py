@@ -2,7 +2,7 @@
 
 `python -m benchmarks.run --uri URI`: latency of each question on one keep-alive connection. Servers take turns request
 by request, in changing order and with equal variables, so that a busy moment of the machine hits all of them; a ratio
-is that of a pair. `busy` is how long the server was on a processor, which other work on the machine hardly changes
+is that of a pair. `busy` is how long the server was on a processor, which other work on the machine changes less
 (what PostgreSQL does is not in it). With `--throughput`, answers a second to the point query; with `--growth`, the
 cost of an object.
 """
