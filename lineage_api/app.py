@@ -43,9 +43,11 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         await database.open()
         _spare_the_collector()
-        yield
-        await database.close()
-        artifacts.close()
+        try:
+            yield
+        finally:
+            await database.close()
+            artifacts.close()
 
     async def readyz(_: Request) -> Response:
         return await _readiness(database)
@@ -55,7 +57,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
             Route("/", _to_graphiql),
             Route("/healthz", _healthz),
             Route("/readyz", readyz),
-            Route("/graphql", graphql.answer, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
+            Route("/graphql", graphql),
             graphiql.assets(),
         ],
         lifespan=lifespan,

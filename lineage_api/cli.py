@@ -1,7 +1,9 @@
 """The command line: arguments in, exit code out."""
 
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,9 @@ def _show(settings: Settings, name: str) -> None:
     query = ROLLBACK % json.dumps(name)
     answer = asyncio.run(answered(settings, query))
     shown = json.dumps(answer, indent=2, ensure_ascii=False)
-    click.echo(f"\nProduction is slow. What is wrong with it, and what was there before? Paste this into GraphiQL:\n\n{query}\n")
+    click.echo(
+        f"\nProduction is slow. What is wrong with it, and what was there before? Paste this into GraphiQL:\n\n{query}\n"
+    )
     click.echo(f"It answers:\n\n{shown}\n")
 
 
@@ -100,12 +104,13 @@ def schema() -> None:
 @click.option("--url", default="http://127.0.0.1:8000", envvar="LINEAGE_API_URL", show_default=True, help="The server.")
 def healthcheck(url: str) -> None:
     """Exit with 0 when a server is ready, with 1 when it is not."""
-    from urllib.request import urlopen
+    from http.client import HTTPException
+    from urllib.request import ProxyHandler, build_opener
 
     try:
-        with urlopen(f"{url}/readyz", timeout=5) as answer:
+        with build_opener(ProxyHandler({})).open(f"{url}/readyz", timeout=5) as answer:
             click.echo(answer.read().decode())
-    except OSError as error:
+    except (OSError, ValueError, HTTPException) as error:
         click.echo(f"{url} is not ready: {error}", err=True)
         sys.exit(1)
 
@@ -114,7 +119,8 @@ def _serve(settings: Settings) -> None:
     import uvicorn
 
     from lineage_api.app import create_app
-    from lineage_api.store.opening import masked, prepared
+    from lineage_api.store.opening import prepared
+    from lineage_api.store.uris import masked
 
     uri = prepared(
         settings.backend_store_uri,
@@ -122,13 +128,24 @@ def _serve(settings: Settings) -> None:
         artifact_root=settings.default_artifact_root,
     )
     app = create_app(replace(settings, backend_store_uri=uri))
-    place = f"http://{settings.host}:{settings.port}"
-    click.echo(f"Store      {masked(uri)}\nGraphiQL   {place}/graphql  (in a browser)\nGraphQL    {place}/graphql")
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        timeout_graceful_shutdown=3,
-        server_header=False,
-    )
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
+    with _listener(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
+        place = _address(settings.host, listener.getsockname()[1])
+        click.echo(f"Store      {masked(uri)}\nGraphiQL   {place}/graphql  (in a browser)\nGraphQL    {place}/graphql")
+        server = uvicorn.Server(config)
+        server.run([listener])
+        if not server.started:
+            sys.exit(1)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Where connections come in; they wait there until the server has started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        raise click.ClickException(f"No server can be at {_address(host, port)}: {error}") from None
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -18,7 +18,7 @@ class Settings:
     """What can be set: each field by an option of `serve`, or by the variable LINEAGE_API_<FIELD>."""
 
     backend_store_uri: str = _also("sqlite:///mlflow.db", "MLFLOW_BACKEND_STORE_URI")
-    """The database of the MLflow store, as MLflow's server takes it: sqlite:///… or postgresql://…"""
+    """The database of the MLflow store, as MLflow's server takes it (sqlite:///… or postgresql://…)."""
     registry_store_uri: str | None = _also(None, "MLFLOW_REGISTRY_STORE_URI")
     """The database of the model registry, which has to be the same one."""
     default_artifact_root: str | None = _also(None, "MLFLOW_DEFAULT_ARTIFACT_ROOT")

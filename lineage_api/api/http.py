@@ -1,13 +1,23 @@
 """GraphQL over HTTP, as the specification of that name describes it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from graphql import ExecutionResult, GraphQLSchema, OperationType, execute, get_operation_ast
-from starlette.requests import Request
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLSchema,
+    OperationType,
+    execute,
+    get_operation_ast,
+)
+from graphql.error import located_error
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from lineage_api.api import graphiql
 from lineage_api.api.context import Context
@@ -19,6 +29,9 @@ from lineage_api.store.database import Database
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 HTML = "text/html"
+
+SAFE = ("GET", "HEAD")
+"""Methods by which nothing may be changed, and by which browsers ask for pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +72,41 @@ class GraphQL:
         self._max_body_bytes = max_body_bytes
         self._documents = Documents(schema, max_document_tokens)
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Any method is let in here, so that the refusal of one says which would be right."""
+        try:
+            response = await self.answer(Request(scope, receive))
+        except Exception as error:  # noqa: BLE001 - whatever it is, clients are told as of any other defect
+            response = _json({"errors": told([located_error(error)])}, JSON, 500)
+        await response(scope, receive, send)
+
     async def answer(self, request: Request) -> Response:
         """The answer to a request by HTTP; to a browser that asks for a page, GraphiQL."""
-        accepted = request.headers.get("accept", "*/*")
-        if request.method in {"GET", "HEAD"} and HTML in accepted:
+        is_safe = request.method in SAFE
+        accepted = ",".join(request.headers.getlist("accept"))
+        media_type = _media_type(accepted or "*/*", [HTML, GRAPHQL, JSON] if is_safe else [GRAPHQL, JSON])
+        if media_type == HTML:
             return graphiql.page(request)
-        media_type = _media_type(accepted)
         if media_type is None:
             message = f"The answer can be {GRAPHQL} or {JSON}; `Accept` has neither."
             return _json({"errors": [_error(message)]}, JSON, 406)
         try:
-            question = await self._question(request)
-            self._require_safe(question, request.method)
+            result = await self.execute(await self._question(request), is_safe=is_safe)
         except Unanswerable as refusal:
             return _json({"errors": [_error(str(refusal))]}, media_type, refusal.status, refusal.headers)
         except Refused as refusal:
             return _json({"errors": told(refusal.errors, refusal.code)}, media_type, _status(media_type))
-        result = await self.execute(question)
-        body: dict[str, Any] = {}
-        if result.errors:
-            body["errors"] = told(result.errors)
         if result.data is None and result.errors and not any(error.path for error in result.errors):
             # Nothing was executed.
-            return _json(body, media_type, _status(media_type))
-        return _json({"data": result.data, **body}, media_type)
+            return _json({"errors": told(result.errors)}, media_type, _status(media_type))
+        errors = {"errors": told(result.errors)} if result.errors else {}
+        return _json({"data": result.data, **errors}, media_type)
 
-    async def execute(self, question: Question) -> ExecutionResult:
+    async def execute(self, question: Question, *, is_safe: bool = False) -> ExecutionResult:
         """The data and errors that a request gets; raises Refused for a document that is not valid."""
         document = self._documents.document(question.query)
+        if is_safe:
+            _require_query(document, question.operation_name)
         snapshot = self._database.snapshot()
         try:
             result = execute(
@@ -104,8 +124,8 @@ class GraphQL:
     async def _question(self, request: Request) -> Question:
         if request.method == "POST":
             return _checked(_body(await self._read(request)))
-        if request.method != "GET":
-            raise Unanswerable(405, "GraphQL is asked by POST or GET.", {"allow": "GET, POST"})
+        if request.method not in SAFE:
+            raise Unanswerable(405, "GraphQL is asked by POST or GET.", {"allow": "GET, HEAD, POST"})
         parameters: dict[str, Any] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if parameters.get(name):
@@ -116,32 +136,41 @@ class GraphQL:
         kind, _, charset = request.headers.get("content-type", "").partition(";")
         if kind.strip().lower() != JSON:
             raise Unanswerable(415, f"The body must be {JSON}.", {"accept": JSON})
-        if "charset" in charset.lower() and "utf-8" not in charset.lower():
+        if "charset" in charset.lower() and not re.search(r"utf-?8", charset, re.IGNORECASE):
             raise Unanswerable(415, "The body must be UTF-8.")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Unanswerable(415, "The body must not be compressed.")
         body = bytearray()
-        async for part in request.stream():
-            body += part
-            if len(body) > self._max_body_bytes:
-                raise Unanswerable(413, f"The body must be of {self._max_body_bytes} bytes at most.")
+        try:
+            async for part in request.stream():
+                body += part
+                if len(body) > self._max_body_bytes:
+                    raise Unanswerable(413, f"The body must be of {self._max_body_bytes} bytes at most.")
+        except ClientDisconnect:
+            raise Unanswerable(400, "The body ends too early.") from None
         return bytes(body)
 
-    def _require_safe(self, question: Question, method: str) -> None:
-        """A GET must not change anything."""
-        if method != "GET":
-            return
-        operation = get_operation_ast(self._documents.document(question.query), question.operation_name)
-        if operation is not None and operation.operation is not OperationType.QUERY:
-            raise Unanswerable(405, "By GET only queries can be asked; use POST.", {"allow": "POST"})
+
+def _require_query(document: DocumentNode, name: str | None) -> None:
+    """Nothing but a query may come by a method that must not change anything."""
+    operation = get_operation_ast(document, name)
+    if operation is not None and operation.operation is not OperationType.QUERY:
+        raise Unanswerable(405, "By GET only queries can be asked; use POST.", {"allow": "POST"})
 
 
-def _media_type(accepted: str) -> str | None:
-    """What the answer is written in, going by the `Accept` header; None when it takes nothing that we can write."""
-    kinds = {part.partition(";")[0].strip().lower() for part in accepted.split(",")}
-    if GRAPHQL in kinds:
-        return GRAPHQL
-    return JSON if kinds & {JSON, "*/*", "application/*", ""} else None
+def _media_type(accepted: str, offered: Sequence[str]) -> str | None:
+    """Which of the types that are offered an `Accept` header likes best; who takes anything is given JSON."""
+    wishes = dict(map(_wish, accepted.split(",")))
+    wishes.setdefault(JSON, max(wishes.get("application/*", 0), wishes.get("*/*", 0)))
+    best = max(offered, key=lambda kind: wishes.get(kind, 0))
+    return best if wishes.get(best) else None
+
+
+def _wish(part: str) -> tuple[str, float]:
+    """A part of an `Accept` header: a media type, and how much it is liked."""
+    kind, _, parameters = part.partition(";")
+    weight = re.search(r"\bq=([01](?:\.\d*)?)", parameters)
+    return kind.strip().lower(), float(weight[1]) if weight else 1
 
 
 def _status(media_type: str) -> int:

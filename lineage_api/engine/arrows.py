@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Dialect, Select, bindparam
+from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column
 
 from lineage_api.engine.levels import Call, Level
-from lineage_api.engine.sql import Late, Reader, Rows, Statement, among, checked, key_values, name_of
+from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, checked, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
-from lineage_api.engine.tables import Grouped, Picked, grouped, key_of, picked
+from lineage_api.engine.tables import Picked, grouped, key_of, picked
 
 MAX_STATEMENTS = 100
 """How many statements a field of a plan keeps, for different arguments."""
@@ -67,11 +67,6 @@ class Arrow(Level):
         self._narrowing = _parameters(narrow, skip=1)
         self._ordering = _parameters(order) if callable(order) else ()
 
-    @property
-    def width(self) -> int:
-        """How many columns its keys have."""
-        return len(self.to)
-
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The field's arguments."""
         functions = [self.narrow, self.order if callable(self.order) else None]
@@ -124,72 +119,90 @@ class Arrow(Level):
             for name, value in given.items()
         }
 
-    def selected(self, arguments: Mapping[str, Any], *columns: ColumnElement[Any]) -> Select[Any]:
+    def selected(self, arguments: Mapping[str, Any], *columns: ColumnElement[Any], **source: Any) -> Select[Any]:
         """A statement that reads these columns of the rows that the arguments ask for."""
-        rows = self.rows.select(*columns)
+        rows = self.rows.select(*columns, **source)
         return rows if self.narrow is None else self.narrow(rows, **self._given(arguments))
 
-    def labelled_keys(self) -> list[ColumnElement[Any]]:
-        """The columns that parents' keys meet."""
-        return [column.label(f"key_{i}") for i, column in enumerate(self.to)]
+    @property
+    def is_joined(self) -> bool:
+        """Whether rows are marked with the place of their parent's key, and not with the key itself.
+
+        Only where an index leads from keys to rows are both joined: else each key would cost a scan.
+        """
+        return not self.to or self.rows.is_indexed_by(self.to)
+
+    @property
+    def marks(self) -> list[str]:
+        """The names of the columns that say which parent a row belongs to; they come first."""
+        return ["place"] if self.is_joined else [f"key_{i}" for i in range(len(self.to))]
+
+    def marks_of(self, keys: Sequence[Any], wanted: Sequence[Any]) -> Sequence[Any]:
+        """What the rows of each parent are marked with."""
+        if not self.is_joined:
+            return keys
+        if len(keys) == len(wanted):
+            return range(len(keys))
+        places = {key: place for place, key in enumerate(wanted)}
+        return [places.get(key) for key in keys]
+
+    def marked(
+        self, arguments: Mapping[str, Any], columns: Sequence[ColumnElement[Any]], dialect: Dialect
+    ) -> tuple[Select[Any], Sequence[ColumnElement[Any]]]:
+        """A statement that reads these columns for any number of parents, after the marks; and the marks."""
+        if not self.to:
+            return self.selected(arguments, literal_column("0").label("place"), *columns), ()
+        if not self.is_joined:
+            keys = [column.label(name) for column, name in zip(self.to, self.marks, strict=True)]
+            return self.selected(arguments, *keys, *columns).where(among(self.to, dialect)), self.to
+        beside = Keys.of(self.to, dialect)
+        place = beside.place.label("place")
+        rows = self.selected(arguments, place, *columns, beside=beside.source, on=beside.meets(self.to))
+        return rows, [beside.place]
 
 
 class Many(Arrow):
-    """A list of rows for each parent, or at most one row; of values where the arrow has a value."""
+    """A list of rows for each parent, or of values where the arrow has a value."""
 
     is_list = True
 
     def resolve(self, call: Call) -> Steps[Any]:
         keys = self.keys(call) if self.to else [()] * len(call.parents)
-        shape, values = self.bound(call.arguments)
+        wanted = distinct(keys)
         names = [name_of(self.value)] if self.value is not None else self.names(call.below.columns())
-        wanted = [key for key in dict.fromkeys(keys) if not is_null(key)]
-        if not wanted:
-            return self.outcome(keys, names, [], call)
-        reader: Reader = call.context.reader
-        kept = (shape, _frozen([call.arguments.get(name) for name in self._ordering]), *names)
-        make = partial(self.statement, names, call.arguments, reader.dialect)
-        statement = kept_statement(call.memo, kept, make, reader.dialect)
-        if self.to:
-            values |= key_values(wanted, self.width, reader.dialect)
-        rows = yield from fetched(reader, statement, values)
-        return self.outcome(keys, names, rows, call)
+        rows: Sequence[Sequence[Any]] = ()
+        if wanted:
+            reader: Reader = call.context.reader
+            shape, values = self.bound(call.arguments)
+            make = partial(self.statement, names, call.arguments, reader.dialect)
+            statement = kept_statement(call.memo, (shape, *names), make, reader.dialect)
+            values |= key_values(wanted, len(self.to), reader.dialect)
+            rows = yield from fetched(reader, statement, values)
+        return self.outcome(self.marks_of(keys, wanted), [*self.marks, *names], rows)
 
     def statement(self, names: Sequence[str], arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
         """The statement that reads these columns for any number of parents."""
-        keys = self.labelled_keys()
-        columns = [self.rows.columns[name] for name in names]
-        rows = self.selected(arguments, *keys, *columns)
-        if self.to:
-            rows = rows.where(among(self.to, dialect))
-        # By the parents' key first: by the children's alone, databases walk the wrong index.
-        return rows.order_by(*self.to, *(term.clause() for term in self.terms(arguments)))
+        rows, marks = self.marked(arguments, [self.rows.columns[name] for name in names], dialect)
+        order = [term.clause() for term in self.terms(arguments)]
+        # By the marks first: by the children's columns alone, databases walk the wrong index.
+        return rows.order_by(*marks, *order) if self.is_list or order else rows
 
-    def outcome(self, keys: Sequence[Any], names: Sequence[str], rows: Sequence[Sequence[Any]], call: Call) -> Any:
+    def outcome(self, marks: Sequence[Any], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
         """The rows as values of the field."""
-        width = self.width
-        if not self.to:
-            keys, width, rows = [None], 1, [(None, *row) for row in rows]
-        labels = [*(f"key_{i}" for i in range(width)), *names]
+        width = len(self.marks)
         if self.value is None:
-            related = grouped if self.is_list else picked
-            return related(keys, labels, rows, width)
-        return self.values(keys, rows, width)
-
-    def values(self, keys: Sequence[Any], rows: Sequence[Sequence[Any]], width: int) -> list[Any]:
-        """The values that stand for the rows."""
-        key = key_of(width)
-        convert = self.convert or (lambda value: value)
+            return (grouped if self.is_list else picked)(marks, names, rows, width)
+        key, convert = key_of(width), self.convert or (lambda value: value)
         lists: dict[Any, list[Any]] = {}
         for row in rows:
             lists.setdefault(key(row), []).append(convert(row[-1]))
         if self.is_list:
-            return [lists.get(key, []) for key in keys]
-        return [lists[key][0] if key in lists else None for key in keys]
+            return [lists.get(mark, []) for mark in marks]
+        return [lists[mark][0] if mark in lists else None for mark in marks]
 
 
 class One(Many):
-    """At most one row for each parent.
+    """At most one row for each parent, or the value of that row.
 
     With `ambiguous`, a parent for which there are several has the exception that it makes of the values that they
     have in a column, instead of the first row.
@@ -211,29 +224,19 @@ class One(Many):
         names = super().names(wanted)
         return sorted({*names, name_of(self.ambiguous[0])}) if self.ambiguous else names
 
-    def outcome(self, keys: Sequence[Any], names: Sequence[str], rows: Sequence[Sequence[Any]], call: Call) -> Any:
-        result = super().outcome(keys, names, rows, call)
-        if self.ambiguous is None or len(rows) < 2 or not isinstance(result, Picked):
+    def outcome(self, marks: Sequence[Any], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+        result = super().outcome(marks, names, rows)
+        if self.ambiguous is None or len(rows) < 2:
             return result
         column, refusal = self.ambiguous
-        lists = grouped(
-            keys, [*(f"key_{i}" for i in range(self.width or 1)), *names], self._keyed(rows), self.width or 1
+        key, at = key_of(len(self.marks)), names.index(name_of(column))
+        found: dict[Any, list[Any]] = {}
+        for row in rows:
+            found.setdefault(key(row), []).append(row[at])
+        several = {mark: refusal(values) for mark, values in found.items() if len(values) > 1}
+        return Picked(
+            result.rows, [several.get(mark, index) for mark, index in zip(marks, result.indices, strict=True)]
         )
-        return Picked(result.rows, _unambiguous(result, lists, name_of(column), refusal))
-
-    def _keyed(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        return rows if self.to else [(None, *row) for row in rows]
-
-
-def _unambiguous(
-    picks: Picked, lists: Grouped, name: str, refusal: Callable[[Sequence[Any]], Exception]
-) -> list[int | Exception | None]:
-    start, indices = 0, []
-    for index, length in zip(picks.indices, lists.lengths, strict=True):
-        several = lists.rows.columns[name][start : start + length]
-        indices.append(refusal(several) if length > 1 else index)
-        start += length
-    return indices
 
 
 def fetched(reader: Reader, statement: Statement, values: Mapping[str, Any]) -> Steps[Sequence[Sequence[Any]]]:
@@ -254,9 +257,13 @@ def kept_statement(memo: dict[Any, Any], key: Any, make: Callable[[], Select[Any
     return statement
 
 
-def is_null(key: Any) -> bool:
-    """Whether a key meets nothing."""
-    return key is None or (isinstance(key, tuple) and None in key)
+def distinct(keys: Sequence[Any]) -> list[Any]:
+    """The keys that meet something, each once."""
+    unique = dict.fromkeys(keys)
+    unique.pop(None, None)
+    if unique and isinstance(next(iter(unique)), tuple):
+        return [key for key in unique if None not in key]
+    return list(unique)
 
 
 def _those(names: Sequence[str], arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,24 @@ from itertools import accumulate
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Dialect, Select, and_, bindparam, func, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
 
 from lineage_api.engine import cursors
-from lineage_api.engine.arrows import Arrow, By, fetched, is_null, kept_statement
+from lineage_api.engine.arrows import Arrow, By, distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call, Lookahead
-from lineage_api.engine.sql import Reader, among, equals, key_values, one_key_values
+from lineage_api.engine.sql import Keys, KeysFirst, Reader, Rows, equals, key_values, one_key_values
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import Grouped, Table, grouped, key_of
 from lineage_api.errors import Unreadable
@@ -29,7 +41,14 @@ class Page(Arrow):
     `most` is how large a page may be, where it is not what the context says; `size` how large it is by default.
     """
 
-    def __init__(self, rows: Any, *, size: int = PAGE_SIZE, most: int | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        *,
+        size: int = PAGE_SIZE,
+        most: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(rows, **options)
         self.size = size
         self.most = most
@@ -50,8 +69,8 @@ class Page(Arrow):
         first = self._first(call)
         terms = self.terms(call.arguments)
         after = self._after(call.arguments.get("after"), terms)
-        keys = self.keys(call) if self.to else [None]
-        wanted = [key for key in dict.fromkeys(keys) if not is_null(key)] if self.to else keys
+        keys = self.keys(call) if self.to else [()] * len(call.parents)
+        wanted = distinct(keys)
         columns: dict[str, Any] = {}
         below = call.below
         if below.selects("nodes") or below.selects("edges") or below.selects("pageInfo"):
@@ -82,7 +101,6 @@ class Page(Arrow):
         after: list[Any] | None,
     ) -> Steps[dict[str, Any]]:
         names = self._wanted_names(call.below)
-        labels = [*(f"key_{i}" for i in range(len(self.to))), *_order_names(terms), *names]
         rows: Sequence[Sequence[Any]] = ()
         if wanted:
             reader: Reader = call.context.reader
@@ -92,21 +110,18 @@ class Page(Arrow):
             kept = ("page", is_single, missing, _mark(terms), shape, *names)
             make = partial(self._statement, names, terms, missing, call.arguments, reader.dialect, is_single=is_single)
             statement = kept_statement(call.memo, kept, make, reader.dialect)
-            values |= self._key_values(wanted, reader.dialect, is_single=is_single)
+            values |= key_values(wanted, len(self.to), reader.dialect)
+            values |= one_key_values(wanted[0], len(self.to))
             values |= {"limit": first + 1, **{f"after_{i}": value for i, value in enumerate(after or ())}}
             rows = yield from fetched(reader, statement, values)
-        return self._pages(keys, labels, rows, first, terms, is_first=after is None, below=call.below)
+        marks = self.marks_of(keys, wanted)
+        labels = [*self.marks, *_order_names(terms), *names]
+        return self._pages(marks, labels, rows, first, terms, is_first=after is None, below=call.below)
 
     def _wanted_names(self, below: Lookahead) -> list[str]:
         nodes = below.below("nodes").columns()
         node = below.below("edges").below("node").columns()
         return self.names(None if nodes is None or node is None else nodes | node)
-
-    def _key_values(self, wanted: Sequence[Any], dialect: Dialect, *, is_single: bool) -> dict[str, Any]:
-        if not self.to:
-            return {}
-        width = len(self.to)
-        return one_key_values(wanted[0], width) if is_single else key_values(wanted, width, dialect)
 
     def _statement(
         self,
@@ -118,24 +133,71 @@ class Page(Arrow):
         *,
         is_single: bool,
     ) -> Select[Any]:
-        keys = self.labelled_keys()
         order = [term.expression.label(f"order_{i}") for i, term in enumerate(terms)]
-        rows = self.selected(arguments, *keys, *order, *(self.rows.columns[name] for name in names))
-        if missing is not None:
-            rows = rows.where(_follows(terms, missing))
-        limit = bindparam("limit", None)
+        columns = [*order, *(self.rows.columns[name] for name in names)]
+        follows = [] if missing is None else [_follows(terms, missing)]
         if is_single:
-            clauses = [term.clause(label) for term, label in zip(terms, order, strict=True)]
-            return rows.where(*equals(self.to)).order_by(*clauses).limit(limit)
-        clauses = [term.clause() for term in terms]
-        place = func.row_number().over(partition_by=list(self.to), order_by=clauses).label("place")
-        placed = rows.where(among(self.to, dialect)).add_columns(place).subquery()
-        kept = [column for column in placed.c if column.name != "place"]
-        return select(*kept).where(placed.c.place <= limit).order_by(*kept[: len(keys)], placed.c.place)
+            return self._single(columns, order, terms, follows, arguments)
+        if self.is_joined:
+            return self._each(columns, terms, follows, arguments, dialect)
+        return self._numbered(columns, terms, follows, arguments, dialect)
+
+    def _single(
+        self,
+        columns: Sequence[ColumnElement[Any]],
+        order: Sequence[ColumnElement[Any]],
+        terms: Sequence[By],
+        follows: Sequence[ColumnElement[bool]],
+        arguments: Mapping[str, Any],
+    ) -> Select[Any]:
+        """The page of one parent."""
+        place = [literal_column("0").label("place")]
+        marks = place if self.is_joined else [c.label(name) for c, name in zip(self.to, self.marks, strict=True)]
+        rows = self.selected(arguments, *marks, *columns).where(*follows, *equals(self.to))
+        return rows.order_by(*_clauses(terms, order)).limit(bindparam("limit", None))
+
+    def _each(
+        self,
+        columns: Sequence[ColumnElement[Any]],
+        terms: Sequence[By],
+        follows: Sequence[ColumnElement[bool]],
+        arguments: Mapping[str, Any],
+        dialect: Dialect,
+    ) -> Select[Any]:
+        """The page of one parent after the other, by an index."""
+        keys = Keys.of(self.to, dialect)
+        place = keys.place.label("place")
+        is_lateral = dialect.name == "postgresql"
+        # SQLite has no LATERAL; but it may ask, row by row, whether a row is in the page of a key.
+        row = literal_column(f"{self.to[0].table.name}.rowid")  # type: ignore[attr-defined]
+        page = self.selected(arguments, *(columns if is_lateral else [row])).where(*follows, keys.meets(self.to))
+        page = page.order_by(*_clauses(terms)).limit(bindparam("limit", None)).correlate(keys.source)
+        if is_lateral:
+            pages = page.lateral("page")
+            order = _clauses(terms, [pages.c[name] for name in _order_names(terms)])
+            return select(place, *pages.c).select_from(keys.source.join(pages, true())).order_by(keys.place, *order)
+        rows = select(place, *columns).select_from(KeysFirst(keys.source, self.rows.source, row.in_(page)))
+        return rows.order_by(keys.place, *_clauses(terms))
+
+    def _numbered(
+        self,
+        columns: Sequence[ColumnElement[Any]],
+        terms: Sequence[By],
+        follows: Sequence[ColumnElement[bool]],
+        arguments: Mapping[str, Any],
+        dialect: Dialect,
+    ) -> Select[Any]:
+        """The rows of all parents, numbered within each."""
+        rows, marks = self.marked(arguments, columns, dialect)
+        number = func.row_number().over(partition_by=list(marks), order_by=_clauses(terms)).label("number")
+        numbered = rows.where(*follows).add_columns(number).subquery()
+        kept = [column for column in numbered.c if column.name != "number"]
+        limited = select(*kept).where(numbered.c.number <= bindparam("limit", None))
+        return limited.order_by(*kept[: len(marks)], numbered.c.number)
 
     def _pages(
         self,
-        keys: Sequence[Any],
+        marks: Sequence[Any],
         labels: Sequence[str],
         rows: Sequence[Sequence[Any]],
         first: int,
@@ -144,25 +206,25 @@ class Page(Arrow):
         is_first: bool,
         below: Lookahead,
     ) -> dict[str, Any]:
-        width = len(self.to)
-        lists, more = _cut(keys, rows, width, first)
-        page = grouped(keys, labels, lists, width) if width else Grouped(Table.of(labels, lists), [len(lists)])
+        width = len(self.marks)
+        kept, more = _cut(rows, width, first)
+        page = grouped(marks, labels, kept, width)
         columns: dict[str, Any] = {"nodes": page}
         if not (below.selects("edges") or below.selects("pageInfo")):
             return columns
         order = [page.rows.columns[name] for name in _order_names(terms)]
-        mark = _mark(terms)
-        marks = [cursors.encoded(mark, key) for key in zip(*order, strict=True)]
-        columns["edges"] = Grouped(Table({"cursor": marks, "node": page.rows}, len(page.rows)), page.lengths)
+        order_mark = _mark(terms)
+        places = [cursors.encoded(order_mark, key) for key in zip(*order, strict=True)]
+        columns["edges"] = Grouped(Table({"cursor": places, "node": page.rows}, len(page.rows)), page.lengths)
         ends = list(accumulate(page.lengths))
         spans = [(end - length, end) for end, length in zip(ends, page.lengths, strict=True)]
         info = {
-            "hasNextPage": [key in more for key in keys],
-            "hasPreviousPage": [not is_first] * len(keys),
-            "startCursor": [marks[start] if start < end else None for start, end in spans],
-            "endCursor": [marks[end - 1] if start < end else None for start, end in spans],
+            "hasNextPage": [mark in more for mark in marks],
+            "hasPreviousPage": [not is_first] * len(marks),
+            "startCursor": [places[start] if start < end else None for start, end in spans],
+            "endCursor": [places[end - 1] if start < end else None for start, end in spans],
         }
-        columns["pageInfo"] = Table(info, len(keys))
+        columns["pageInfo"] = Table(info, len(marks))
         return columns
 
     def _counts(self, call: Call, keys: Sequence[Any], wanted: Sequence[Any]) -> Steps[list[int]]:
@@ -172,15 +234,22 @@ class Page(Arrow):
         shape, values = self.bound(call.arguments)
         make = partial(self._count_statement, call.arguments, reader.dialect)
         statement = kept_statement(call.memo, ("count", shape), make, reader.dialect)
-        values |= self._key_values(wanted, reader.dialect, is_single=False)
+        values |= key_values(wanted, len(self.to), reader.dialect)
         rows = yield from fetched(reader, statement, values)
-        width = len(self.to)
-        counts = {key_of(width)(row) if width else None: row[-1] for row in rows}
-        return [counts.get(key, 0) for key in keys]
+        key = key_of(len(self.marks))
+        counts = {key(row): row[-1] for row in rows}
+        return [counts.get(mark, 0) for mark in self.marks_of(keys, wanted)]
 
     def _count_statement(self, arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
-        rows = self.selected(arguments, *self.labelled_keys(), func.count())
-        return rows.where(among(self.to, dialect)).group_by(*self.to) if self.to else rows
+        rows, marks = self.marked(arguments, [func.count()], dialect)
+        return rows.group_by(*marks) if marks else rows
+
+
+def _clauses(
+    terms: Sequence[By], expressions: Sequence[ColumnElement[Any] | None] | None = None
+) -> list[ColumnElement[Any]]:
+    """An order for ORDER BY, by the terms' own expressions or by what stands for them."""
+    return [term.clause(at) for term, at in zip(terms, expressions or [None] * len(terms), strict=True)]
 
 
 def _order_names(terms: Sequence[By]) -> list[str]:
@@ -191,12 +260,10 @@ def _mark(terms: Sequence[By]) -> int:
     return cursors.fingerprint([f"{term.clause()}" for term in terms])
 
 
-def _cut(
-    keys: Sequence[Any], rows: Sequence[Sequence[Any]], width: int, first: int
-) -> tuple[Sequence[Sequence[Any]], set[Any]]:
-    """The rows of pages without the one more that says that a list goes on, and the keys of the lists that do."""
-    if not width:
-        return (rows[:first], set(keys)) if len(rows) > first else (rows, set())
+def _cut(rows: Sequence[Sequence[Any]], width: int, first: int) -> tuple[Sequence[Sequence[Any]], set[Any]]:
+    """The rows of pages without the one more that says that a list goes on, and the marks of the lists that do."""
+    if len(rows) <= first:
+        return rows, set()
     key = key_of(width)
     kept, more, last, length = [], set(), object(), 0
     for row in rows:

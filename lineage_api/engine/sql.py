@@ -5,7 +5,23 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, TypeVar
 
 import orjson
-from sqlalchemy import ARRAY, ColumnElement, Dialect, FromClause, Select, any_, bindparam, func, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Dialect,
+    FromClause,
+    Join,
+    Select,
+    Table,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
+from sqlalchemy.ext.compiler import compiles
 
 from lineage_api.errors import Unreadable
 
@@ -46,9 +62,16 @@ class Rows:
         """Those that meet the conditions."""
         return replace(self, conditions=(*self.conditions, *conditions))
 
-    def select(self, *columns: ColumnElement[Any]) -> Select[Any]:
-        """A statement that reads these columns of them."""
-        return select(*columns).select_from(self.source).where(*self.conditions)
+    def select(self, *columns: ColumnElement[Any], beside: "FromClause | None" = None, on: Any = None) -> Select[Any]:
+        """A statement that reads these columns of them, and of what stands beside them."""
+        source = self.source if beside is None else KeysFirst(beside, self.source, on)
+        return select(*columns).select_from(source).where(*self.conditions)
+
+    def is_indexed_by(self, columns: Sequence[ColumnElement[Any]]) -> bool:
+        """Whether they are a table with an index that leads to the rows with some values of these columns."""
+        return isinstance(self.source, Table) and any(
+            getattr(column, "index", False) and column.table is self.source for column in columns
+        )
 
 
 class Columns:
@@ -62,6 +85,22 @@ class Columns:
             return self._columns[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+class KeysFirst(Join):
+    """A join that looks up rows for one key after the other.
+
+    SQLite, lacking statistics, may think better of another order, such as all rows first; it obeys a CROSS JOIN.
+    """
+
+    inherit_cache = True
+
+
+@compiles(KeysFirst, "sqlite")
+def _keys_first(join: KeysFirst, compiler: Any, asfrom: bool = False, **options: Any) -> str:  # noqa: ARG001, FBT001, FBT002
+    left = compiler.process(join.left, asfrom=True, **options)
+    right = compiler.process(join.right, asfrom=True, **options)
+    return f"{left} CROSS JOIN {right} ON {compiler.process(join.onclause, **options)}"
 
 
 def name_of(column: ColumnElement[Any]) -> str:
@@ -109,22 +148,46 @@ def checked(value: Any) -> Any:
     return value
 
 
-def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> ColumnElement[bool]:
-    """Whether columns have one of any number of keys, which are one parameter (see `key_values`)."""
-    if dialect.name == "postgresql":
-        binds = [bindparam(f"keys_{i}", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
+@dataclass(frozen=True)
+class Keys:
+    """Any number of keys as rows of a statement, from one parameter, or one for each column (see `key_values`)."""
+
+    source: FromClause
+    place: ColumnElement[int]
+    """Where a key stands among the others, from 0."""
+    columns: Sequence[ColumnElement[Any]]
+
+    @classmethod
+    def of(cls, columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> "Keys":
+        """Keys that these columns may have."""
+        names = [f"key_{i}" for i in range(len(columns))]
+        if dialect.name == "postgresql":
+            binds = [bindparam(f"keys_{i}", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
+            unnested = func.unnest(*binds).table_valued(*names, with_ordinality="place").render_derived()
+            # A literal, so that the database sees one expression where it is selected and grouped by.
+            return cls(unnested, unnested.c.place - literal_column("1"), [unnested.c[name] for name in names])
+        each = func.json_each(bindparam("keys_0", None)).table_valued("key", "value")
         if len(columns) == 1:
-            return columns[0] == any_(binds[0])  # type: ignore[arg-type]
-        keys = func.unnest(*binds).table_valued(*(f"key_{i}" for i in range(len(columns))))
-        return tuple_(*columns).in_(select(*keys.c))
-    each = func.json_each(bindparam("keys_0", None)).table_valued("value")
-    if len(columns) == 1:
-        return columns[0].in_(select(each.c.value))
-    return tuple_(*columns).in_(select(*(func.json_extract(each.c.value, f"$[{i}]") for i in range(len(columns)))))
+            return cls(each, each.c.key, [each.c.value])
+        parts = (func.json_extract(each.c.value, f"$[{i}]").label(name) for i, name in enumerate(names))
+        keys = select(each.c.key.label("place"), *parts).subquery()
+        return cls(keys, keys.c.place, [keys.c[name] for name in names])
+
+    def meets(self, columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
+        """Whether columns have a key."""
+        return and_(*(column == key for column, key in zip(columns, self.columns, strict=True)))
+
+
+def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> ColumnElement[bool]:
+    """Whether columns have one of any number of keys."""
+    if dialect.name == "postgresql" and len(columns) == 1:
+        return columns[0] == any_(bindparam("keys_0", None, type_=ARRAY(columns[0].type)))  # type: ignore[arg-type]
+    keys = select(*Keys.of(columns, dialect).columns)
+    return columns[0].in_(keys) if len(columns) == 1 else tuple_(*columns).in_(keys)
 
 
 def key_values(keys: Sequence[Any], width: int, dialect: Dialect) -> dict[str, Any]:
-    """The parameters of `among` for these keys."""
+    """The parameters of `Keys` and `among` for these keys."""
     if dialect.name != "postgresql":
         return {"keys_0": orjson.dumps(keys).decode()}
     columns = [keys] if width == 1 else zip(*keys, strict=True)

@@ -1,6 +1,7 @@
 """Rows by column, as statements bring them: how a level holds its parents until the response is built."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, chain, groupby
 from operator import itemgetter
 from typing import Any
@@ -77,14 +78,18 @@ class Mixed:
 RELATED = (Table, Grouped, Picked, Mixed)
 
 
-def grouped(keys: Iterable[Key], names: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 1) -> Grouped:
+def grouped(keys: Sequence[Key], names: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 1) -> Grouped:
     """The rows of each key, whose first `width` values are the key; rows of a key stand together."""
+    if isinstance(keys, range):
+        # Keys that count parents from 0 come back in the parents' order.
+        counts = Counter(map(itemgetter(0), rows))
+        return Grouped(Table.of(names, rows), [counts[key] for key in keys])
     groups = {key: list(group) for key, group in groupby(rows, key_of(width))}
     lists = [groups.get(key, ()) for key in keys]
     return Grouped(Table.of(names, list(chain.from_iterable(lists))), list(map(len, lists)))
 
 
-def picked(keys: Iterable[Key], names: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 1) -> Picked:
+def picked(keys: Sequence[Key], names: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 1) -> Picked:
     """The row of each key, whose first `width` values are the key; the first where there are several."""
     places: dict[Key, int] = {}
     for index, key in enumerate(map(key_of(width), rows)):

@@ -159,15 +159,16 @@ REGISTERED_MODELS = Rows.of(t.registered_models).where(
 
 _v = t.model_versions.c
 
+_source = case((_v.current_stage != "Deleted_Internal", _stated(_v.source)))
+_place = func.coalesce(_stated(_v.storage_location), _source)
+
 MODEL_VERSIONS_EVER = Rows.of(
     t.model_versions,
     origin_run_id=origins.run_id,
     origin_model_id=origins.model_id,
-    stated_source=case((_v.current_stage != "Deleted_Internal", _stated(_v.source))),
-    artifact_uri=func.coalesce(
-        _stated(_v.storage_location),
-        case((or_(_v.source.like("models:/%"), _v.source.like("runs:/%"), _v.source == ""), None), else_=_v.source),
-    ),
+    stated_source=_source,
+    # What MLflow did not resolve is a name, at which no files lie.
+    artifact_uri=case((or_(_place.like("models:/%"), _place.like("runs:/%")), None), else_=_place),
 ).where(_v.workspace == origins.WORKSPACE)
 """Versions, deleted ones and prompts among them."""
 

@@ -1,6 +1,7 @@
 """The database of a store, read in snapshots on its driver."""
 
 import asyncio
+import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ Row = Sequence[Any]
 Observer = Callable[[str], None]
 
 LOCK_WAIT_S = 2.0
-"""How long to wait where another process keeps everybody out of an SQLite database."""
+"""How long to wait where another process keeps everybody out of the database, or where its server is silent."""
 MAX_CONNECTIONS = 16
 """How many connections are kept open."""
 
@@ -101,34 +102,62 @@ class SQLite(Database):
     def __init__(self, uri: str, observe: Observer | None = None) -> None:
         super().__init__(observe)
         self._path = make_url(uri).database or ""
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[_Connection] = []
 
     def snapshot(self) -> "SQLiteSnapshot":
         return SQLiteSnapshot(self)
 
-    def take(self) -> sqlite3.Connection:
+    def take(self) -> "_Connection":
         """A connection of the pool, or a new one."""
-        return self._idle.pop() if self._idle else self._connected()
+        file = _file(self._path)
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.file == file:
+                return connection
+            # The file was moved away, or another one was put in its place.
+            connection.close()
+        return self._connected(file)
 
-    def give_back(self, connection: sqlite3.Connection) -> None:
+    def give_back(self, connection: "_Connection") -> None:
         """Returns a connection to the pool."""
         if len(self._idle) < MAX_CONNECTIONS:
             self._idle.append(connection)
         else:
             connection.close()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self, file: "_File") -> "_Connection":
         # Not mode=ro: that cannot read a database in WAL mode whose -shm file is not there yet.
         path = self._path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-        connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, isolation_level=None, timeout=0)
-        for pragma in ("query_only = 1", "cache_size = -16000", f"mmap_size = {2**31}", "case_sensitive_like = 1"):
-            connection.execute(f"PRAGMA {pragma}")
+        connection = sqlite3.connect(
+            f"file:{path}?mode=rw", uri=True, isolation_level=None, timeout=0, factory=_Connection
+        )
+        connection.file = file
+        try:
+            for pragma in ("query_only = 1", "cache_size = -16000", f"mmap_size = {2**31}", "case_sensitive_like = 1"):
+                connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            connection.close()
+            raise
         functions.install(connection)
         return connection
 
     async def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+
+_File = tuple[int, int]
+"""What tells one file from another that has had the same name."""
+
+
+class _Connection(sqlite3.Connection):
+    file: _File
+    """The file that it was opened on."""
+
+
+def _file(path: str) -> _File:
+    found = os.stat(path)  # noqa: PTH116 - at each question, and Path takes three times as long
+    return found.st_dev, found.st_ino
 
 
 class SQLiteSnapshot(Snapshot):
@@ -138,7 +167,7 @@ class SQLiteSnapshot(Snapshot):
 
     def __init__(self, database: SQLite) -> None:
         self._database = database
-        self._connection: sqlite3.Connection | None = None
+        self._connection: _Connection | None = None
         self._is_begun = False
 
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
@@ -148,10 +177,10 @@ class SQLiteSnapshot(Snapshot):
 
     def _begins(self) -> bool:
         """Whether the transaction has begun; not while another process keeps readers out."""
-        if self._connection is None:
-            self._connection = self._database.take()
-            self._connection.execute("BEGIN")
         try:
+            if self._connection is None:
+                self._connection = self._database.take()
+                self._connection.execute("BEGIN")
             # The first read takes the lock that later ones share.
             self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         except sqlite3.OperationalError as error:
@@ -176,7 +205,7 @@ class SQLiteSnapshot(Snapshot):
 
     async def close(self) -> None:
         if self._connection is not None:
-            self._connection.execute("ROLLBACK")
+            self._connection.rollback()
             self._database.give_back(self._connection)
             self._connection = None
 
@@ -196,28 +225,48 @@ class PostgreSQL(Database):
         from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415 - an extra that SQLite does without
 
         self._pool = AsyncConnectionPool(
-            self._uri, min_size=1, max_size=MAX_CONNECTIONS, open=False, configure=_prepare, timeout=LOCK_WAIT_S
+            self._uri,
+            kwargs={"autocommit": True},
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            open=False,
+            timeout=LOCK_WAIT_S,
+            reconnect_timeout=LOCK_WAIT_S,
         )
         await self._pool.open()
 
     async def take(self) -> Any:
-        """A connection of the pool."""
-        return await self._pool.getconn()
+        """A connection of the pool, in a transaction of its own."""
+        from psycopg import OperationalError  # noqa: PLC0415 - an extra that SQLite does without
+        from psycopg_pool import PoolTimeout  # noqa: PLC0415
+
+        for _ in range(MAX_CONNECTIONS + 1):
+            try:
+                connection = await self._pool.getconn()
+            except PoolTimeout:
+                break
+            try:
+                await connection.execute(_BEGIN, prepare=False)
+            except OperationalError:
+                # One of those that the server had before it was started again; the pool drops it.
+                await self._pool.putconn(connection)
+            else:
+                return connection
+        raise TimedOut("The database does not answer; try again.")
 
     async def give_back(self, connection: Any) -> None:
-        """Returns a connection to the pool; the pool ends its transaction."""
-        await self._pool.putconn(connection)
+        """Returns a connection to the pool."""
+        try:
+            await connection.rollback()
+        finally:
+            await self._pool.putconn(connection)
 
     async def close(self) -> None:
         if self._pool is not None:
             await self._pool.close()
 
 
-async def _prepare(connection: Any) -> None:
-    from psycopg import IsolationLevel  # noqa: PLC0415 - an extra that SQLite does without
-
-    await connection.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-    await connection.set_read_only(True)
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class PostgreSQLSnapshot(Snapshot):

@@ -5,6 +5,8 @@ the logged model by `source` (`models:/m-…`), or, for copies and files, by the
 shares with its original.
 """
 
+import re
+
 from sqlalchemy import ColumnElement, and_, case, exists, func, select
 
 from lineage_api.store.functions import model_in_path, run_in_path
@@ -12,6 +14,7 @@ from lineage_api.store.tables import logged_models, model_versions, registered_m
 
 WORKSPACE = "default"
 """The one workspace that is served."""
+_VERSIONS_END = 2**31
 
 _versions = model_versions.c
 _models = logged_models.alias("origin")
@@ -36,9 +39,14 @@ def is_prompt(name: ColumnElement[str]) -> ColumnElement[bool]:
 is_model_version: ColumnElement[bool] = and_(is_registered, ~is_prompt(_versions.name))
 """Whether a row of model_versions is a version of a model, and has not been deleted."""
 
+# Versions of MLflow 1 and 2 have no place of their files beside their source.
+_place = func.coalesce(func.nullif(_versions.storage_location, ""), _versions.source)
+# With a further part, `m-…` is the name of a registered model.
+_names_model = and_(_versions.source.like("models:/m-%"), _versions.source.not_like("models:/%/%"))
+
 model_id: ColumnElement[str] = case(
-    (_versions.source.like("models:/m-%"), func.substr(_versions.source, 9, 34)),
-    else_=model_in_path(_versions.storage_location),
+    (_names_model, func.substr(_versions.source, 9, 34)),
+    else_=model_in_path(_place),
 )
 """The ID of the logged model of a version; it may name one that is not there."""
 
@@ -46,8 +54,12 @@ run_id: ColumnElement[str] = case(
     (and_(_versions.run_id != "", _versions.current_stage != "Deleted_Internal"), _versions.run_id),
     (_versions.source.like("runs:/%"), func.substr(_versions.source, 7, 32)),
     else_=func.coalesce(
-        select(_models.c.source_run_id).where(_models.c.model_id == model_id).scalar_subquery(),
-        run_in_path(_versions.storage_location),
+        # Left to itself, SQLAlchemy correlates only with the statement directly around, which may be one about runs.
+        select(_models.c.source_run_id)
+        .where(_models.c.model_id == model_id)
+        .correlate(model_versions)
+        .scalar_subquery(),
+        run_in_path(_place),
     ),
 )
 """The ID of the run of a version; it may name one that is not there."""
@@ -55,6 +67,5 @@ run_id: ColumnElement[str] = case(
 
 def copied_version(source: str | None) -> tuple[str, int] | None:
     """The version of which one with this source is a copy: its model's name and its number; None when it is none."""
-    prefix, _, rest = (source or "").partition(":/")
-    name, _, version = rest.strip("/").rpartition("/")
-    return (name, int(version)) if prefix == "models" and name and version.isascii() and version.isdigit() else None
+    named = re.fullmatch("models:/+([^/].*)/([0-9]{1,10})", source or "", re.DOTALL)
+    return (named[1], int(named[2])) if named and int(named[2]) < _VERSIONS_END else None

@@ -9,14 +9,22 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, S
 _metadata = MetaData()
 
 
-def _table(name: str, keys: str, /, **columns: type) -> Table:
-    """A table with these columns, of which those named in `keys` are its primary key."""
-    key = keys.split()
-    return Table(name, _metadata, *(Column(c, kind(), primary_key=c in key) for c, kind in columns.items()))
+def _table(name: str, keys: str, indexed: str, /, **columns: type) -> Table:
+    """A table with these columns, of which those named in `keys` are its primary key.
+
+    By each of those named in `indexed` an index of MLflow's leads to rows, alone or after the workspace.
+    """
+    key, index = keys.split(), indexed.split()
+    return Table(
+        name,
+        _metadata,
+        *(Column(c, kind(), primary_key=c in key, index=c in index) for c, kind in columns.items()),
+    )
 
 
 experiments = _table(
     "experiments",
+    "experiment_id",
     "experiment_id",
     experiment_id=Integer,
     name=String,
@@ -26,9 +34,10 @@ experiments = _table(
     last_update_time=BigInteger,
     workspace=String,
 )
-experiment_tags = _table("experiment_tags", "key experiment_id", key=String, value=String, experiment_id=Integer)
+experiment_tags = _table("experiment_tags", "key experiment_id", "", key=String, value=String, experiment_id=Integer)
 runs = _table(
     "runs",
+    "run_uuid",
     "run_uuid",
     run_uuid=String,
     name=String,
@@ -40,10 +49,11 @@ runs = _table(
     experiment_id=Integer,
     user_id=String,
 )
-params = _table("params", "key run_uuid", key=String, value=String, run_uuid=String)
+params = _table("params", "key run_uuid", "run_uuid", key=String, value=String, run_uuid=String)
 latest_metrics = _table(
     "latest_metrics",
     "key run_uuid",
+    "run_uuid",
     key=String,
     value=Double,
     is_nan=Boolean,
@@ -54,6 +64,7 @@ latest_metrics = _table(
 metrics = _table(
     "metrics",
     "key timestamp step run_uuid value is_nan",
+    "run_uuid",
     key=String,
     value=Double,
     is_nan=Boolean,
@@ -61,10 +72,11 @@ metrics = _table(
     timestamp=BigInteger,
     run_uuid=String,
 )
-tags = _table("tags", "key run_uuid", key=String, value=String, run_uuid=String)
+tags = _table("tags", "key run_uuid", "run_uuid", key=String, value=String, run_uuid=String)
 datasets = _table(
     "datasets",
     "experiment_id name digest",
+    "dataset_uuid experiment_id",
     dataset_uuid=String,
     experiment_id=Integer,
     name=String,
@@ -77,15 +89,17 @@ datasets = _table(
 inputs = _table(
     "inputs",
     "source_type source_id destination_type destination_id",
+    "input_uuid",
     input_uuid=String,
     source_type=String,
     source_id=String,
     destination_type=String,
     destination_id=String,
 )
-input_tags = _table("input_tags", "input_uuid name", input_uuid=String, name=String, value=String)
+input_tags = _table("input_tags", "input_uuid name", "input_uuid", input_uuid=String, name=String, value=String)
 logged_models = _table(
     "logged_models",
+    "model_id",
     "model_id",
     model_id=String,
     experiment_id=Integer,
@@ -99,12 +113,15 @@ logged_models = _table(
     source_run_id=String,
 )
 logged_model_params = _table(
-    "logged_model_params", "model_id param_key", model_id=String, param_key=String, param_value=String
+    "logged_model_params", "model_id param_key", "model_id", model_id=String, param_key=String, param_value=String
 )
-logged_model_tags = _table("logged_model_tags", "model_id tag_key", model_id=String, tag_key=String, tag_value=String)
+logged_model_tags = _table(
+    "logged_model_tags", "model_id tag_key", "model_id", model_id=String, tag_key=String, tag_value=String
+)
 logged_model_metrics = _table(
     "logged_model_metrics",
     "model_id metric_name metric_timestamp_ms metric_step run_id",
+    "model_id",
     model_id=String,
     metric_name=String,
     metric_timestamp_ms=BigInteger,
@@ -118,6 +135,7 @@ logged_model_metrics = _table(
 registered_models = _table(
     "registered_models",
     "workspace name",
+    "name",
     workspace=String,
     name=String,
     description=String,
@@ -125,14 +143,21 @@ registered_models = _table(
     last_updated_time=BigInteger,
 )
 registered_model_tags = _table(
-    "registered_model_tags", "workspace key name", workspace=String, name=String, key=String, value=String
+    "registered_model_tags", "workspace key name", "name", workspace=String, name=String, key=String, value=String
 )
 registered_model_aliases = _table(
-    "registered_model_aliases", "workspace name alias", workspace=String, name=String, alias=String, version=Integer
+    "registered_model_aliases",
+    "workspace name alias",
+    "name",
+    workspace=String,
+    name=String,
+    alias=String,
+    version=Integer,
 )
 model_versions = _table(
     "model_versions",
     "workspace name version",
+    "name",
     workspace=String,
     name=String,
     version=Integer,
@@ -150,6 +175,7 @@ model_versions = _table(
 model_version_tags = _table(
     "model_version_tags",
     "workspace key name version",
+    "name",
     workspace=String,
     name=String,
     version=Integer,
