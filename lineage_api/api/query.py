@@ -118,7 +118,8 @@ class Query:
     model_version: ModelVersion | None = arrow(
         MODEL_VERSIONS, narrow=_one_version, ambiguous=(MODEL_VERSIONS.c.version, several_in_stage)
     )
-    """One version of one registered model; null when there is none. A stage that holds more than one is an error that names them."""
+    """One version of one registered model; null when there is none. A stage that holds more than one is an error that
+    names them."""
     model_versions: Connection[ModelVersion] = arrow(
         MODEL_VERSIONS, order=order_of_all_versions, narrow=narrow_versions
     )

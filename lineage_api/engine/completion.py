@@ -14,7 +14,7 @@ from graphql.execution.execute import invalid_return_type_error
 from graphql.pyutils import Undefined
 from graphql.pyutils.is_iterable import is_iterable
 
-from lineage_api.engine.leaves import is_plain
+from lineage_api.engine.leaves import Leaf, is_plain
 from lineage_api.engine.places import Items, Place, Problem, Shared, Some
 from lineage_api.engine.plans import FieldPlan, Selection, Shape
 from lineage_api.engine.steps import Steps
@@ -43,7 +43,7 @@ class Completion:
         else:
             if shape.leaf is not None and shape.leaf.is_serialised(values, is_required=shape.is_required):
                 return values, NONE
-            if all(map(is_plain, set(map(type, values)))):
+            if all(map(is_plain, set(map(type, values)))):  # type: ignore[arg-type]
                 done, nulled = yield from self._whole(field, shape, values, place)
             else:
                 done, nulled = yield from self._settled(field, shape, values, place)
@@ -95,16 +95,15 @@ class Completion:
     def _whole(self, field: FieldPlan, shape: Shape, values: Sequence[Any], place: Place) -> Steps[Completed]:
         """Values of which none is null, an error or awaitable."""
         if shape.leaf is not None:
-            return self._leaves(field, shape, values, place)
+            return self._leaves(field, shape.leaf, values, place)
         if shape.item is not None:
             return (yield from self._lists(field, shape.item, values, place))
         if shape.object_type is not None:
             return (yield from self._objects(field, shape.object_type, values, place))
         return (yield from self._abstract(field, shape, values, place))
 
-    def _leaves(self, field: FieldPlan, shape: Shape, values: Sequence[Any], place: Place) -> Completed:
-        assert shape.leaf is not None
-        done = shape.leaf.serialised(values)
+    def _leaves(self, field: FieldPlan, leaf: Leaf, values: Sequence[Any], place: Place) -> Completed:
+        done = leaf.serialised(values)
         nulled = {index for index, value in enumerate(done) if isinstance(value, Exception)}
         for index in nulled:
             self.fail(field, place, index, done[index])
@@ -183,7 +182,9 @@ class Completion:
         """Objects of several types: those of one type are completed together."""
         type_ = shape.abstract_type
         resolve = type_.resolve_type or self.execution.type_resolver
-        names = [_outcome(resolve, value, self._info(field, place, index), type_) for index, value in enumerate(values)]
+        names: Sequence[Any] = [
+            _outcome(resolve, value, self._info(field, place, index), type_) for index, value in enumerate(values)
+        ]
         names = yield from self._awaited(names)
         parts: dict[Any, list[int]] = {}
         results: list[Any] = [None] * len(values)
@@ -218,8 +219,8 @@ class Completion:
             case Table():
                 return (yield from self._selected(field, shape.object_type, values, place))
             case Grouped():
-                assert shape.item is not None
-                return (yield from self._items(field, shape.item, values.rows, values.lengths, place))
+                item = shape.item or shape
+                return (yield from self._items(field, item, values.rows, values.lengths, place))
             case Picked():
                 return (yield from self._picked(field, shape, values, place))
             case _:

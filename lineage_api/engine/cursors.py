@@ -35,9 +35,11 @@ def decoded(cursor: str, mark: int, types: Sequence[type]) -> list[Any]:
     return parts[1:]
 
 
-def _is_fit(value: Any, type_: type) -> bool:
+def _is_fit(value: Any, type_: Any) -> bool:
     if value is None:
         return True
     if type_ is float:
         return type(value) in (int, float)
-    return type(value) is type_ and (type_ is not int or -(2**63) <= value < 2**63)
+    if type(value) is not type_:
+        return False
+    return not isinstance(value, int) or -(2**63) <= value < 2**63

@@ -79,7 +79,7 @@ _FIT: dict[GraphQLLeafType, Callable[[Sequence[Any]], bool]] = {GraphQLInt: _is_
 
 
 @lru_cache(1024)
-def is_plain(kind: type) -> bool:
+def is_plain(kind: Any) -> bool:
     """Whether values of this type need no attention before completion: no null, no error, nothing to await."""
     if kind in (NoneType, type(Undefined)) or issubclass(kind, Exception):
         return False

@@ -83,8 +83,12 @@ class Level(ABC):
     needs: tuple[str, ...] = ()
     """The columns of the parents that it uses."""
 
-    arguments: Callable[[Mapping[str, Any]], Mapping[str, Any]] = staticmethod(dict)
+    convert_arguments: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     """From arguments as GraphQL knows them to those of this level."""
+
+    def arguments(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The arguments of this level."""
+        return values if self.convert_arguments is None else self.convert_arguments(values)
 
     @abstractmethod
     def resolve(self, call: Call) -> Any:

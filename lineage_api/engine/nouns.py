@@ -5,7 +5,7 @@ The docstring of a noun is its description in the schema, the string under an at
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 import strawberry
 from sqlalchemy import ColumnElement, Select
@@ -137,6 +137,7 @@ def interface(cls: type[T]) -> type[T]:
     return strawberry.interface(_with_fields(cls), description=docstrings.on_one_line(cls.__doc__ or ""))
 
 
+@dataclass_transform(kw_only_default=True)
 def given(cls: type[T]) -> type[T]:
     """An input type: its fields' docstrings are their descriptions, and None means that nothing was given."""
     descriptions = docstrings.of_attributes(cls)

@@ -151,7 +151,7 @@ class Page(Arrow):
         arguments: Mapping[str, Any],
     ) -> Select[Any]:
         """The page of one parent."""
-        place = [literal_column("0").label("place")]
+        place: list[ColumnElement[Any]] = [literal_column("0").label("place")]
         marks = place if self.is_joined else [c.label(name) for c, name in zip(self.to, self.marks, strict=True)]
         rows = self.selected(arguments, *marks, *columns).where(*follows, *equals(self.to))
         return rows.order_by(*_clauses(terms, order)).limit(bindparam("limit", None))
@@ -169,7 +169,7 @@ class Page(Arrow):
         place = keys.place.label("place")
         is_lateral = dialect.name == "postgresql"
         # SQLite has no LATERAL; but it may ask, row by row, whether a row is in the page of a key.
-        row = literal_column(f"{self.to[0].table.name}.rowid")  # type: ignore[attr-defined]
+        row: ColumnElement[Any] = literal_column(f"{self.to[0].table.name}.rowid")
         page = self.selected(arguments, *(columns if is_lateral else [row])).where(*follows, keys.meets(self.to))
         page = page.order_by(*_clauses(terms)).limit(bindparam("limit", None)).correlate(keys.source)
         if is_lateral:

@@ -115,7 +115,7 @@ class Problem(NamedTuple):
     """An error at one value of a column."""
 
     place: Place
-    index: int
+    at: int
     error: Exception
     nodes: list[FieldNode]
 
@@ -126,7 +126,7 @@ def located(problems: Sequence[Problem]) -> list[GraphQLError]:
     An error below a position that an earlier one nulled is not told: an executor that goes depth first and stops
     there, as the specification describes, never meets it.
     """
-    ways = [(trail, problem) for problem in problems for trail in problem.place.trails(problem.index)]
+    ways = [(trail, problem) for problem in problems for trail in problem.place.trails(problem.at)]
     ways.sort(key=lambda way: [step.rank for step in way[0]])
     nulled: set[tuple[Key, ...]] = set()
     errors = []

@@ -20,7 +20,6 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLOutputType,
     GraphQLSchema,
     Node,
     VariableNode,
@@ -115,7 +114,7 @@ class Below:
         self._below: dict[str, Below] = {}
 
     def _selections(self, type_name: str | None = None) -> Iterator[Selection]:
-        type_ = self._type if type_name is None else self._plan.schema.get_type(type_name)
+        type_: Any = self._type if type_name is None else self._plan.schema.get_type(type_name)
         return (self._plan.selection(type_, nodes) for nodes in self._nodes if is_object_type(type_))
 
     def columns(self, type_name: str | None = None) -> frozenset[str]:
@@ -171,7 +170,7 @@ class Plan:
         known = ((key, nodes, get_field_def(self.schema, type_, nodes[0])) for key, nodes in fields.items())
         return Selection(type_, [FieldPlan(self, type_, key, nodes, field) for key, nodes, field in known if field])
 
-    def shape(self, type_: GraphQLOutputType, *, is_required: bool = False) -> Shape:
+    def shape(self, type_: Any, *, is_required: bool = False) -> Shape:
         """The shape of an output type."""
         if isinstance(type_, GraphQLNonNull):
             return self.shape(type_.of_type, is_required=True)

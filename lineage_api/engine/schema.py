@@ -43,7 +43,7 @@ def _equip(field: GraphQLField, schema: strawberry.Schema) -> None:
     if level is None:
         return
     if declared.arguments:
-        level.arguments = _converter(declared, schema)  # type: ignore[method-assign]
+        level.convert_arguments = _converter(declared, schema)
     field.extensions[LEVEL] = level
     field.resolve = level.resolver
 

@@ -97,7 +97,7 @@ class KeysFirst(Join):
 
 
 @compiles(KeysFirst, "sqlite")
-def _keys_first(join: KeysFirst, compiler: Any, asfrom: bool = False, **options: Any) -> str:  # noqa: ARG001, FBT001, FBT002
+def _keys_first(join: KeysFirst, compiler: Any, asfrom: bool = False, **options: Any) -> str:  # noqa: ARG001
     left = compiler.process(join.left, asfrom=True, **options)
     right = compiler.process(join.right, asfrom=True, **options)
     return f"{left} CROSS JOIN {right} ON {compiler.process(join.onclause, **options)}"
@@ -105,7 +105,7 @@ def _keys_first(join: KeysFirst, compiler: Any, asfrom: bool = False, **options:
 
 def name_of(column: ColumnElement[Any]) -> str:
     """The name that a column has in its Rows."""
-    return str(column.name)  # type: ignore[attr-defined]
+    return str(column.name)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ class Keys:
 def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> ColumnElement[bool]:
     """Whether columns have one of any number of keys."""
     if dialect.name == "postgresql" and len(columns) == 1:
-        return columns[0] == any_(bindparam("keys_0", None, type_=ARRAY(columns[0].type)))  # type: ignore[arg-type]
+        return columns[0] == any_(bindparam("keys_0", None, type_=ARRAY(columns[0].type)))
     keys = select(*Keys.of(columns, dialect).columns)
     return columns[0].in_(keys) if len(columns) == 1 else tuple_(*columns).in_(keys)
 

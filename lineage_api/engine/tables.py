@@ -41,7 +41,7 @@ class Grouped:
 
     __slots__ = ("lengths", "rows")
 
-    def __init__(self, rows: "Table | Mixed", lengths: Sequence[int]) -> None:
+    def __init__(self, rows: Any, lengths: Sequence[int]) -> None:
         self.rows = rows
         self.lengths = lengths
 

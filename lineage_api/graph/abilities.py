@@ -25,7 +25,7 @@ def of_keys(key: ColumnElement[str]) -> Callable[..., Select[Any]]:
 def tagged(key: ColumnElement[str]) -> Callable[..., Select[Any]]:
     """Narrows tags to some keys, and to those that people and tools set."""
 
-    def narrow(rows: Select[Any], keys: Keys | None = None, include_system: IncludeSystem = False) -> Select[Any]:  # noqa: FBT001, FBT002
+    def narrow(rows: Select[Any], keys: Keys | None = None, include_system: IncludeSystem = False) -> Select[Any]:
         if keys is not None:
             rows = rows.where(key.in_(keys))
         return rows if include_system else rows.where(~key.startswith("mlflow."))
@@ -33,7 +33,7 @@ def tagged(key: ColumnElement[str]) -> Callable[..., Select[Any]]:
     return narrow
 
 
-def _tags(keys: Keys | None = None, include_system: IncludeSystem = False) -> None:  # noqa: FBT001, FBT002
+def _tags(keys: Keys | None = None, include_system: IncludeSystem = False) -> None:
     """The arguments of `tags`."""
 
 

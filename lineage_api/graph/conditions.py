@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import strawberry
 from sqlalchemy import ColumnElement, Table, and_, false, func, not_, or_, select
 
 from lineage_api.engine.nouns import given
 from lineage_api.errors import Unreadable
-
-F = TypeVar("F")
 
 
 @strawberry.enum(description="Ascending or descending.")
@@ -55,22 +53,17 @@ class NumberCondition:
     """The number is less or equal."""
 
 
-class _Alternatives(Protocol[F]):
-    or_: Sequence[F] | None
-    not_: F | None
-
-
 def is_given(value: object) -> bool:
     """Whether a field of an input was given, null being as good as left out."""
     return value is not None and value is not strawberry.UNSET
 
 
-def alternatives(filter_by: _Alternatives[F], meets: Callable[[F], ColumnElement[bool]]) -> list[ColumnElement[bool]]:
+def alternatives(filter_by: Any, meets: Callable[[Any], ColumnElement[bool]]) -> list[ColumnElement[bool]]:
     """The conditions that `or` and `not` of a filter add."""
-    found = []
+    found: list[ColumnElement[bool]] = []
     if is_given(filter_by.or_):
         found.append(or_(false(), *map(meets, filter_by.or_ or ())))
-    if is_given(filter_by.not_) and filter_by.not_ is not None:
+    if is_given(filter_by.not_):
         # A filter that is unknown in SQL's logic is not met, so its opposite is.
         found.append(not_(func.coalesce(meets(filter_by.not_), false())))
     return found
@@ -131,4 +124,4 @@ def _listed(names: Sequence[str]) -> str:
 
 def all_of(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
     """That every one of the conditions holds."""
-    return and_(True, *conditions)  # noqa: FBT003 - SQLAlchemy's way to begin an empty conjunction
+    return and_(True, *conditions)

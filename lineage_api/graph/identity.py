@@ -39,7 +39,7 @@ def is_key(key: Sequence[Any], columns: Sequence[ColumnElement[Any]]) -> bool:
     return all(_is_fit(value, c.type.python_type) for value, c in zip(key, columns, strict=True))
 
 
-def _is_fit(value: Any, type_: type) -> bool:
+def _is_fit(value: Any, type_: Any) -> bool:
     if type(value) is not type_:
         return False
-    return "\0" not in value if isinstance(value, str) else -(2**31) <= value < 2**31
+    return "\0" not in value if isinstance(value, str) else -(2**31) <= int(value) < 2**31

@@ -6,7 +6,6 @@ from typing import Annotated
 import strawberry
 from packaging.utils import canonicalize_name
 
-
 from lineage_api.engine.nouns import batch, noun
 from lineage_api.graph.scalars import BigInt
 from lineage_api.store import model_files

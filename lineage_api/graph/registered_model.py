@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, exists, func
+from sqlalchemy import ColumnElement, Select, and_, exists, func
 
 from lineage_api.engine.arrows import By
 from lineage_api.engine.nouns import Connection, arrow, column, given, noun
@@ -24,6 +24,9 @@ from lineage_api.store import convert, origins, tables
 _models = tables.registered_models.c
 _aliases = tables.registered_model_aliases.c
 _versions = tables.model_versions.c
+_is_target = and_(
+    _versions.workspace == _aliases.workspace, _versions.name == _aliases.name, _versions.version == _aliases.version
+)
 
 Number = Annotated[int, strawberry.argument(description="Exactly one of number, stage and alias.")]
 InStage = Annotated[Stage, strawberry.argument(description="The stage.")]
@@ -104,7 +107,11 @@ def _has_stage(stages: list[Stage]) -> list[ColumnElement[bool]]:
 def _has_alias(names: list[str]) -> list[ColumnElement[bool]]:
     return [
         exists().where(
-            _aliases.workspace == origins.WORKSPACE, _aliases.name == _models.name, _aliases.alias.in_(names)
+            _aliases.workspace == origins.WORKSPACE,
+            _aliases.name == _models.name,
+            _aliases.alias.in_(names),
+            _is_target,
+            origins.is_registered,
         )
     ]
 
@@ -177,12 +184,7 @@ class RegisteredModel(Taggable, Node):
     )
     """Its tags, by key. Keys that start with `mlflow.` are left out unless asked for."""
     aliases: list[ModelAlias] = arrow(
-        ALIASES.through(
-            tables.model_versions,
-            (_versions.workspace == _aliases.workspace)
-            & (_versions.name == _aliases.name)
-            & (_versions.version == _aliases.version),
-        ).where(origins.is_registered),
+        ALIASES.through(tables.model_versions, _is_target).where(origins.is_registered),
         of=REGISTERED_MODELS.c.name,
         to=ALIASES.c.name,
         order=[ALIASES.c.alias],

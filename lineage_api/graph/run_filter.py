@@ -166,7 +166,7 @@ def _in_experiments(ids: list[str]) -> ColumnElement[bool]:
     return _runs.experiment_id.in_([int(id_) for id_ in ids if id_.isascii() and id_.isdigit()])
 
 
-def _is_top_level(value: bool) -> ColumnElement[bool]:  # noqa: FBT001
+def _is_top_level(value: bool) -> ColumnElement[bool]:
     started = _has_tag(TextCondition(key="mlflow.parentRunId"))
     return ~started if value else started
 
@@ -218,7 +218,7 @@ def _is_at(commit: str) -> ColumnElement[bool]:
     )
 
 
-def _is_registered(value: bool) -> ColumnElement[bool]:  # noqa: FBT001
+def _is_registered(value: bool) -> ColumnElement[bool]:
     registered = _runs.run_uuid.in_(select(origins.run_id).where(origins.is_model_version, origins.run_id.is_not(None)))
     return registered if value else ~registered
 

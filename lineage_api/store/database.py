@@ -74,7 +74,7 @@ class Database(ABC):
         """The database at a URI that `opening.prepared` has let pass."""
         return SQLite(uri, observe) if uri.startswith("sqlite") else PostgreSQL(uri, observe)
 
-    async def open(self) -> None:
+    async def open(self) -> None:  # noqa: B027 - SQLite shares nothing
         """Opens what is shared by all snapshots."""
 
     @abstractmethod
@@ -272,7 +272,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 class PostgreSQLSnapshot(Snapshot):
     """A read-only transaction at REPEATABLE READ, begun with the first statement."""
 
-    dialect = postgresql.psycopg.dialect()
+    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
 
     def __init__(self, database: PostgreSQL) -> None:
         self._database = database

@@ -3,6 +3,8 @@
 MLflow parses it; what the parts mean in SQL is said here as MLflow says it, for runs of any experiment.
 """
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, or_, select
@@ -25,7 +27,7 @@ _DATASET_COLUMNS = {"name": tables.datasets.c.name, "digest": tables.datasets.c.
 
 def run_matches(expression: str) -> ColumnElement[bool]:
     """Whether a run meets an expression such as `metrics.rmse < 1 and tags.team = 'ops'`."""
-    return and_(True, *map(_clause, _parsed(expression)))  # noqa: FBT003 - SQLAlchemy's way to begin a conjunction
+    return and_(True, *map(_clause, _parsed(expression)))
 
 
 def _parsed(expression: str) -> list[dict[str, Any]]:
@@ -88,27 +90,22 @@ def _keyed(kind: str, key: str, comparator: str, value: Any) -> ColumnElement[bo
     ).exists()
 
 
+_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "LIKE": lambda column, value: column.like(value),
+    "ILIKE": lambda column, value: column.ilike(value),
+    "IN": lambda column, value: column.in_(list(value)),
+    "NOT IN": lambda column, value: ~column.in_(list(value)),
+}
+
+
 def _compared(column: ColumnElement[Any], comparator: str, value: Any) -> ColumnElement[bool]:
-    match comparator:
-        case "=":
-            return column == value
-        case "!=":
-            return column != value
-        case ">":
-            return column > value
-        case ">=":
-            return column >= value
-        case "<":
-            return column < value
-        case "<=":
-            return column <= value
-        case "LIKE":
-            return column.like(value)
-        case "ILIKE":
-            return column.ilike(value)
-        case "IN":
-            return column.in_(list(value))
-        case "NOT IN":
-            return ~column.in_(list(value))
-        case _:
-            raise Unreadable(f"`matching` does not take {comparator} here.")
+    if comparator not in _COMPARED:
+        raise Unreadable(f"`matching` does not take {comparator} here.")
+    compared: ColumnElement[bool] = _COMPARED[comparator](column, value)
+    return compared
