@@ -86,9 +86,8 @@ def _show(settings: Settings, name: str) -> None:
     query = ROLLBACK % json.dumps(name)
     answer = asyncio.run(answered(settings, query))
     shown = json.dumps(answer, indent=2, ensure_ascii=False)
-    click.echo(
-        f"\nProduction is slow. What is wrong with it, and what was there before? Paste this into GraphiQL:\n\n{query}\n"
-    )
+    click.echo("\nProduction is slow. What is wrong with it, and what was there before? Paste this into GraphiQL:")
+    click.echo(f"\n{query}\n")
     click.echo(f"It answers:\n\n{shown}\n")
 
 

@@ -14,11 +14,13 @@ def of_attributes(cls: type) -> Mapping[str, str]:
     [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
     assert isinstance(definition, ast.ClassDef)
     found = {}
-    for statement, following in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(statement, ast.AnnAssign | ast.Assign) and isinstance(following, ast.Expr):
-            target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
-            if isinstance(target, ast.Name) and isinstance(following.value, ast.Constant):
-                found[target.id] = on_one_line(str(following.value.value))
+    for pair in zip(definition.body, definition.body[1:], strict=False):
+        match pair:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = on_one_line(text)
     return found
 
 

@@ -14,7 +14,7 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class Refused(Exception):
     """A document that is not executed, with the errors that say why."""
 
     def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:

@@ -43,7 +43,7 @@ class Question:
     operation_name: str | None = None
 
 
-class Unanswerable(Exception):  # noqa: N818 - it is an answer
+class Unanswerable(Exception):
     """A request that is no GraphQL request: its status, what is wrong, and headers that say what would be right."""
 
     def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import Select, String, cast, func, select, tuple_
 
-from lineage_api.engine.arrows import By
 from lineage_api.engine.nouns import Connection, arrow, noun, resolved
+from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.graph.abilities import Node
 from lineage_api.graph.conditions import only_one

@@ -30,7 +30,7 @@ def executable() -> GraphQLSchema:
     schema = columnar(declared())
     for name, kinds in OWN_FORM.items():
         scalar = schema.type_map[name]
-        assert isinstance(scalar, GraphQLScalarType)  # noqa: S101 - ours are
+        assert isinstance(scalar, GraphQLScalarType)
         scalar.extensions[KINDS] = kinds
     return schema
 

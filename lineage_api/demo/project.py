@@ -159,7 +159,7 @@ def _build(place: Place, name: str, progress: Callable[[str], None], prepared: C
 
 
 def _listen(child: subprocess.Popen[bytes], progress: Callable[[str], None], prepared: Callable[[], None]) -> None:
-    assert child.stdin is not None and child.stdout is not None  # noqa: S101, PT018 - for type checkers
+    assert child.stdin is not None and child.stdout is not None  # noqa: PT018 - for type checkers
     for line in child.stdout:
         said = line.decode().rstrip()
         if said != READY:

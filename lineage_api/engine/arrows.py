@@ -1,14 +1,14 @@
 """Arrows: relations, one SQL statement for all parents of a level."""
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, ItemsView, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column
 
 from lineage_api.engine.levels import Call, Level
+from lineage_api.engine.orders import By, Order
 from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, checked, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
 from lineage_api.engine.tables import Picked, grouped, key_of, picked
@@ -17,23 +17,7 @@ MAX_STATEMENTS = 100
 """How many statements a field of a plan keeps, for different arguments."""
 
 
-@dataclass(frozen=True)
-class By:
-    """A part of an order."""
-
-    expression: ColumnElement[Any]
-    is_descending: bool = False
-    can_be_null: bool = False
-    """Nulls come last, whatever the direction."""
-
-    def clause(self, expression: ColumnElement[Any] | None = None) -> ColumnElement[Any]:
-        """For ORDER BY."""
-        column = self.expression if expression is None else expression
-        directed = column.desc() if self.is_descending else column.asc()
-        return directed.nulls_last() if self.can_be_null else directed
-
-
-Order = Sequence[By | ColumnElement[Any]] | Callable[..., Sequence[By]]
+Ordering = Sequence[By | ColumnElement[Any]] | Callable[..., Sequence[By]]
 
 
 class Arrow(Level):
@@ -50,7 +34,7 @@ class Arrow(Level):
         of: Sequence[ColumnElement[Any]] = (),
         to: Sequence[ColumnElement[Any]] = (),
         key: Callable[..., Any] | None = None,
-        order: Order = (),
+        order: Ordering = (),
         narrow: Callable[..., Select[Any]] | None = None,
         value: ColumnElement[Any] | None = None,
         convert: Callable[..., Any] | None = None,
@@ -59,7 +43,7 @@ class Arrow(Level):
         self.needs = tuple(map(name_of, of))
         self.to = to
         self.key = key
-        self.order = order
+        self.order = order if callable(order) else Order(tuple(By(t) if not isinstance(t, By) else t for t in order))
         self.narrow = narrow
         self.value = value
         self.convert = convert
@@ -87,10 +71,16 @@ class Arrow(Level):
             return columns[0]  # type: ignore[no-any-return]
         return list(zip(*columns, strict=True))
 
-    def terms(self, arguments: Mapping[str, Any]) -> list[By]:
-        """The order that these arguments ask for."""
-        order = self.order(**_those(self._ordering, arguments)) if callable(self.order) else self.order
-        return [term if isinstance(term, By) else By(term) for term in order]
+    def sorting(self, call: Call) -> Order:
+        """The order that the arguments ask for."""
+        if not callable(self.order):
+            return self.order
+        wanted = _those(self._ordering, call.arguments)
+        key = ("order", frozen(wanted.items()))
+        if key not in call.memo:
+            call.memo[key] = Order(tuple(self.order(**wanted)))
+        order: Order = call.memo[key]
+        return order
 
     def names(self, wanted: frozenset[str] | None) -> list[str]:
         """The columns to read, in a settled order; all of them where it is not known which are wanted."""
@@ -108,7 +98,7 @@ class Arrow(Level):
                 values[name] = checked(value)
                 shape.append((name, Late))
             elif name in arguments:
-                shape.append((name, _frozen(value)))
+                shape.append((name, frozen(value)))
         return tuple(shape), values
 
     def _given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,18 +164,20 @@ class Many(Arrow):
         if wanted:
             reader: Reader = call.context.reader
             shape, values = self.bound(call.arguments)
-            make = partial(self.statement, names, call.arguments, reader.dialect)
-            statement = kept_statement(call.memo, (shape, *names), make, reader.dialect)
+            order = self.sorting(call)
+            make = partial(self.statement, names, order, call.arguments, reader.dialect)
+            statement = kept_statement(call.memo, (shape, order.mark, *names), make, reader.dialect)
             values |= key_values(wanted, len(self.to), reader.dialect)
             rows = yield from fetched(reader, statement, values)
         return self.outcome(self.marks_of(keys, wanted), [*self.marks, *names], rows)
 
-    def statement(self, names: Sequence[str], arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
+    def statement(
+        self, names: Sequence[str], order: Order, arguments: Mapping[str, Any], dialect: Dialect
+    ) -> Select[Any]:
         """The statement that reads these columns for any number of parents."""
         rows, marks = self.marked(arguments, [self.rows.columns[name] for name in names], dialect)
-        order = [term.clause() for term in self.terms(arguments)]
         # By the marks first: by the children's columns alone, databases walk the wrong index.
-        return rows.order_by(*marks, *order) if self.is_list or order else rows
+        return rows.order_by(*marks, *order.clauses()) if self.is_list or order.terms else rows
 
     def outcome(self, marks: Sequence[Any], names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
         """The rows as values of the field."""
@@ -285,11 +277,11 @@ def _is_late(hint: Any) -> bool:
     return any(isinstance(mark, Late) for mark in metadata) or any(_is_late(part) for part in parts)
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
     """A value as part of a key: equal for equal values, also of the fields of inputs."""
-    if isinstance(value, list | tuple):
-        return tuple(map(_frozen, value))
+    if isinstance(value, list | tuple | ItemsView):
+        return tuple(map(frozen, value))
     if hasattr(value, "__dataclass_fields__"):
-        return (type(value), *(_frozen(getattr(value, name)) for name in value.__dataclass_fields__))
+        return (type(value), *(frozen(getattr(value, name)) for name in value.__dataclass_fields__))
     # 1, 1.0 and True are equal, but not the same in SQL.
     return (type(value), value)

@@ -43,7 +43,7 @@ class Completion:
         else:
             if shape.leaf is not None and shape.leaf.is_serialised(values, is_required=shape.is_required):
                 return values, NONE
-            if all(map(is_plain, set(map(type, values)))):  # type: ignore[arg-type]
+            if all(map(is_plain, set(map(type, values)))):
                 done, nulled = yield from self._whole(field, shape, values, place)
             else:
                 done, nulled = yield from self._settled(field, shape, values, place)
@@ -67,7 +67,8 @@ class Completion:
     def _awaited(self, values: Sequence[Any]) -> Steps[Sequence[Any]]:
         """The same values, those that are awaitable awaited; what they raise takes their place."""
         is_awaitable = self.execution.is_awaitable
-        indices = [index for index, value in enumerate(values) if not is_plain(type(value)) and is_awaitable(value)]
+        odd = {kind for kind in set(map(type, values)) if not is_plain(kind)}
+        indices = [index for index, value in enumerate(values) if type(value) in odd and is_awaitable(value)]
         if not indices:
             return values
         results = list(values)

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select
 from strawberry.types.field import StrawberryField
 
 from lineage_api import docstrings
-from lineage_api.engine.arrows import Many, One, Order
+from lineage_api.engine.arrows import Many, One, Ordering
 from lineage_api.engine.levels import LEVEL, Batch, Column, Level
 from lineage_api.engine.pages import Page
 from lineage_api.engine.sql import Late, Rows, name_of
@@ -101,7 +101,7 @@ def arrow(
     *,
     of: ColumnElement[Any] | Sequence[ColumnElement[Any]] = (),
     to: ColumnElement[Any] | Sequence[ColumnElement[Any]] = (),
-    order: Order = (),
+    order: Ordering = (),
     narrow: Callable[..., Select[Any]] | None = None,
     **options: Any,
 ) -> Any:

@@ -11,19 +11,17 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Select,
-    and_,
     bindparam,
     func,
     literal_column,
-    or_,
     select,
     true,
-    tuple_,
 )
 
 from lineage_api.engine import cursors
-from lineage_api.engine.arrows import Arrow, By, distinct, fetched, kept_statement
+from lineage_api.engine.arrows import Arrow, distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call, Lookahead
+from lineage_api.engine.orders import Order
 from lineage_api.engine.sql import Keys, KeysFirst, Reader, Rows, equals, key_values, one_key_values
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import Grouped, Table, grouped, key_of
@@ -67,14 +65,15 @@ class Page(Arrow):
 
     def resolve(self, call: Call) -> Steps[Any]:
         first = self._first(call)
-        terms = self.terms(call.arguments)
-        after = self._after(call.arguments.get("after"), terms)
+        order = self.sorting(call)
+        cursor = call.arguments.get("after")
+        after = None if cursor is None else order.key(cursor)
         keys = self.keys(call) if self.to else [()] * len(call.parents)
         wanted = distinct(keys)
         columns: dict[str, Any] = {}
         below = call.below
         if below.selects("nodes") or below.selects("edges") or below.selects("pageInfo"):
-            columns |= yield from self._page(call, keys, wanted, terms, first, after)
+            columns |= yield from self._page(call, keys, wanted, order, first, after)
         if below.selects("totalCount"):
             columns["totalCount"] = yield from self._counts(call, keys, wanted)
         return Table(columns, len(keys))
@@ -86,17 +85,12 @@ class Page(Arrow):
             raise Unreadable(f"`first` must be between 1 and {most}, not {first}.")
         return first
 
-    def _after(self, cursor: str | None, terms: Sequence[By]) -> list[Any] | None:
-        if cursor is None:
-            return None
-        return cursors.decoded(cursor, _mark(terms), [term.expression.type.python_type for term in terms])
-
     def _page(
         self,
         call: Call,
         keys: Sequence[Any],
         wanted: Sequence[Any],
-        terms: Sequence[By],
+        order: Order,
         first: int,
         after: list[Any] | None,
     ) -> Steps[dict[str, Any]]:
@@ -107,16 +101,16 @@ class Page(Arrow):
             shape, values = self.bound(call.arguments)
             missing = None if after is None else tuple(value is None for value in after)
             is_single = len(wanted) == 1
-            kept = ("page", is_single, missing, _mark(terms), shape, *names)
-            make = partial(self._statement, names, terms, missing, call.arguments, reader.dialect, is_single=is_single)
+            kept = ("page", is_single, missing, order.mark, shape, *names)
+            make = partial(self._statement, names, order, missing, call.arguments, reader.dialect, is_single=is_single)
             statement = kept_statement(call.memo, kept, make, reader.dialect)
             values |= key_values(wanted, len(self.to), reader.dialect)
             values |= one_key_values(wanted[0], len(self.to))
-            values |= {"limit": first + 1, **{f"after_{i}": value for i, value in enumerate(after or ())}}
+            values |= {"limit": first + 1, **order.values(after or ())}
             rows = yield from fetched(reader, statement, values)
         marks = self.marks_of(keys, wanted)
-        labels = [*self.marks, *_order_names(terms), *names]
-        return self._pages(marks, labels, rows, first, terms, is_first=after is None, below=call.below)
+        labels = [*self.marks, *order.names, *names]
+        return self._pages(marks, labels, rows, first, order, is_first=after is None, below=call.below)
 
     def _wanted_names(self, below: Lookahead) -> list[str]:
         nodes = below.below("nodes").columns()
@@ -126,27 +120,25 @@ class Page(Arrow):
     def _statement(
         self,
         names: Sequence[str],
-        terms: Sequence[By],
+        order: Order,
         missing: tuple[bool, ...] | None,
         arguments: Mapping[str, Any],
         dialect: Dialect,
         *,
         is_single: bool,
     ) -> Select[Any]:
-        order = [term.expression.label(f"order_{i}") for i, term in enumerate(terms)]
-        columns = [*order, *(self.rows.columns[name] for name in names)]
-        follows = [] if missing is None else [_follows(terms, missing)]
+        columns = [*order.columns(), *(self.rows.columns[name] for name in names)]
+        follows = [] if missing is None else [order.follows(missing)]
         if is_single:
-            return self._single(columns, order, terms, follows, arguments)
+            return self._single(columns, order, follows, arguments)
         if self.is_joined:
-            return self._each(columns, terms, follows, arguments, dialect)
-        return self._numbered(columns, terms, follows, arguments, dialect)
+            return self._each(columns, order, follows, arguments, dialect)
+        return self._numbered(columns, order, follows, arguments, dialect)
 
     def _single(
         self,
         columns: Sequence[ColumnElement[Any]],
-        order: Sequence[ColumnElement[Any]],
-        terms: Sequence[By],
+        order: Order,
         follows: Sequence[ColumnElement[bool]],
         arguments: Mapping[str, Any],
     ) -> Select[Any]:
@@ -154,12 +146,12 @@ class Page(Arrow):
         place: list[ColumnElement[Any]] = [literal_column("0").label("place")]
         marks = place if self.is_joined else [c.label(name) for c, name in zip(self.to, self.marks, strict=True)]
         rows = self.selected(arguments, *marks, *columns).where(*follows, *equals(self.to))
-        return rows.order_by(*_clauses(terms, order)).limit(bindparam("limit", None))
+        return rows.order_by(*order.clauses(columns[: len(order.terms)])).limit(bindparam("limit", None))
 
     def _each(
         self,
         columns: Sequence[ColumnElement[Any]],
-        terms: Sequence[By],
+        order: Order,
         follows: Sequence[ColumnElement[bool]],
         arguments: Mapping[str, Any],
         dialect: Dialect,
@@ -171,25 +163,25 @@ class Page(Arrow):
         # SQLite has no LATERAL; but it may ask, row by row, whether a row is in the page of a key.
         row: ColumnElement[Any] = literal_column(f"{self.to[0].table.name}.rowid")
         page = self.selected(arguments, *(columns if is_lateral else [row])).where(*follows, keys.meets(self.to))
-        page = page.order_by(*_clauses(terms)).limit(bindparam("limit", None)).correlate(keys.source)
+        page = page.order_by(*order.clauses()).limit(bindparam("limit", None)).correlate(keys.source)
         if is_lateral:
             pages = page.lateral("page")
-            order = _clauses(terms, [pages.c[name] for name in _order_names(terms)])
-            return select(place, *pages.c).select_from(keys.source.join(pages, true())).order_by(keys.place, *order)
+            by = order.clauses([pages.c[name] for name in order.names])
+            return select(place, *pages.c).select_from(keys.source.join(pages, true())).order_by(keys.place, *by)
         rows = select(place, *columns).select_from(KeysFirst(keys.source, self.rows.source, row.in_(page)))
-        return rows.order_by(keys.place, *_clauses(terms))
+        return rows.order_by(keys.place, *order.clauses())
 
     def _numbered(
         self,
         columns: Sequence[ColumnElement[Any]],
-        terms: Sequence[By],
+        order: Order,
         follows: Sequence[ColumnElement[bool]],
         arguments: Mapping[str, Any],
         dialect: Dialect,
     ) -> Select[Any]:
         """The rows of all parents, numbered within each."""
         rows, marks = self.marked(arguments, columns, dialect)
-        number = func.row_number().over(partition_by=list(marks), order_by=_clauses(terms)).label("number")
+        number = func.row_number().over(partition_by=list(marks), order_by=order.clauses()).label("number")
         numbered = rows.where(*follows).add_columns(number).subquery()
         kept = [column for column in numbered.c if column.name != "number"]
         limited = select(*kept).where(numbered.c.number <= bindparam("limit", None))
@@ -201,7 +193,7 @@ class Page(Arrow):
         labels: Sequence[str],
         rows: Sequence[Sequence[Any]],
         first: int,
-        terms: Sequence[By],
+        order: Order,
         *,
         is_first: bool,
         below: Lookahead,
@@ -212,9 +204,8 @@ class Page(Arrow):
         columns: dict[str, Any] = {"nodes": page}
         if not (below.selects("edges") or below.selects("pageInfo")):
             return columns
-        order = [page.rows.columns[name] for name in _order_names(terms)]
-        order_mark = _mark(terms)
-        places = [cursors.encoded(order_mark, key) for key in zip(*order, strict=True)]
+        sort_keys = zip(*(page.rows.columns[name] for name in order.names), strict=True)
+        places = [cursors.encoded(order.mark, key) for key in sort_keys]
         columns["edges"] = Grouped(Table({"cursor": places, "node": page.rows}, len(page.rows)), page.lengths)
         ends = list(accumulate(page.lengths))
         spans = [(end - length, end) for end, length in zip(ends, page.lengths, strict=True)]
@@ -245,21 +236,6 @@ class Page(Arrow):
         return rows.group_by(*marks) if marks else rows
 
 
-def _clauses(
-    terms: Sequence[By], expressions: Sequence[ColumnElement[Any] | None] | None = None
-) -> list[ColumnElement[Any]]:
-    """An order for ORDER BY, by the terms' own expressions or by what stands for them."""
-    return [term.clause(at) for term, at in zip(terms, expressions or [None] * len(terms), strict=True)]
-
-
-def _order_names(terms: Sequence[By]) -> list[str]:
-    return [f"order_{i}" for i in range(len(terms))]
-
-
-def _mark(terms: Sequence[By]) -> int:
-    return cursors.fingerprint([f"{term.clause()}" for term in terms])
-
-
 def _cut(rows: Sequence[Sequence[Any]], width: int, first: int) -> tuple[Sequence[Sequence[Any]], set[Any]]:
     """The rows of pages without the one more that says that a list goes on, and the marks of the lists that do."""
     if len(rows) <= first:
@@ -275,28 +251,3 @@ def _cut(rows: Sequence[Sequence[Any]], width: int, first: int) -> tuple[Sequenc
         else:
             kept.append(row)
     return kept, more
-
-
-def _follows(terms: Sequence[By], missing: Sequence[bool]) -> ColumnElement[bool]:
-    """That a row comes after the one whose sort key is bound; `missing` says which parts of that are null."""
-    binds = [bindparam(f"after_{i}", None, type_=term.expression.type) for i, term in enumerate(terms)]
-    directions = {term.is_descending for term in terms}
-    if len(directions) == 1 and not any(term.can_be_null for term in terms):
-        # As one comparison of rows, which an index can follow.
-        left, right = tuple_(*(term.expression for term in terms)), tuple_(*binds)
-        return left < right if directions == {True} else left > right
-    cases = []
-    for depth, term in enumerate(terms):
-        equal = [_equals(terms[i], binds[i], is_missing=missing[i]) for i in range(depth)]
-        if not missing[depth]:  # nothing comes after null but what is null too
-            cases.append(and_(*equal, _beyond(term, binds[depth])))
-    return or_(*cases)
-
-
-def _equals(term: By, bind: ColumnElement[Any], *, is_missing: bool) -> ColumnElement[bool]:
-    return term.expression.is_(None) if is_missing else term.expression == bind
-
-
-def _beyond(term: By, bind: ColumnElement[Any]) -> ColumnElement[bool]:
-    beyond = term.expression < bind if term.is_descending else term.expression > bind
-    return or_(beyond, term.expression.is_(None)) if term.can_be_null else beyond

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, func
 
-from lineage_api.engine.arrows import By
 from lineage_api.engine.nouns import given
+from lineage_api.engine.orders import By
 from lineage_api.graph.conditions import SortDirection, TextCondition, has_text, is_given
 from lineage_api.store import tables
 

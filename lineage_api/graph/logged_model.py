@@ -74,7 +74,12 @@ class LoggedModel(Taggable, LineageNode, Node):
         LOGGED_MODEL_METRICS,
         of=LOGGED_MODELS.c.model_id,
         to=LOGGED_MODEL_METRICS.c.model_id,
-        order=[LOGGED_MODEL_METRICS.c.key, LOGGED_MODEL_METRICS.c.step, LOGGED_MODEL_METRICS.c.timestamp],
+        order=[
+            LOGGED_MODEL_METRICS.c.key,
+            LOGGED_MODEL_METRICS.c.step,
+            LOGGED_MODEL_METRICS.c.timestamp,
+            LOGGED_MODEL_METRICS.c.run_id,
+        ],
         narrow=of_keys(LOGGED_MODEL_METRICS.c.key),
     )
     """What was measured on it, by key."""

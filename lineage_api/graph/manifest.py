@@ -1,6 +1,7 @@
 """What the files of a model say of it."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Annotated
 
 import strawberry
@@ -16,10 +17,9 @@ Names = Annotated[list[str], strawberry.argument(description="Only these names."
 def _packages(
     packages: Sequence[list[model_files.Package]], names: Names | None = None
 ) -> list[list[model_files.Package]]:
-    if names is None:
-        return list(packages)
-    wanted = set(map(canonicalize_name, names))
-    return [[package for package in part if package.name in wanted] for part in packages]
+    wanted = None if names is None else set(map(canonicalize_name, names))
+    kept = ([package for package in part if wanted is None or package.name in wanted] for part in packages)
+    return [sorted(part, key=attrgetter("name")) for part in kept]
 
 
 @noun

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, and_, exists, func
 
-from lineage_api.engine.arrows import By
 from lineage_api.engine.nouns import Connection, arrow, column, given, noun
+from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.errors import Unreadable
 from lineage_api.graph.abilities import Node, Taggable, tagged

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
 
-from lineage_api.engine.arrows import By
+from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Rows
 from lineage_api.store import origins, tables
 
@@ -29,8 +29,9 @@ EXPERIMENTS = Rows.of(t.experiments).where(t.experiments.c.workspace == origins.
 
 RUNS = Rows.of(
     t.runs,
-    display_name=func.coalesce(_stated(t.runs.c.name), _run_tag("mlflow.runName"), t.runs.c.run_uuid),
-    user=func.coalesce(_stated(t.runs.c.user_id), _run_tag("mlflow.user")),
+    display_name=func.coalesce(_stated(t.runs.c.name), _stated(_run_tag("mlflow.runName")), t.runs.c.run_uuid),
+    # MLflow's client writes `unknown` for a user that it was not told.
+    user=func.coalesce(func.nullif(_stated(t.runs.c.user_id), "unknown"), _stated(_run_tag("mlflow.user"))),
     description=_run_tag("mlflow.note.content"),
 )
 

@@ -1,5 +1,6 @@
 """Which runs, and in what order."""
 
+import re
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -7,8 +8,8 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, case, exists, func, select
 
-from lineage_api.engine.arrows import By
 from lineage_api.engine.nouns import given
+from lineage_api.engine.orders import By
 from lineage_api.graph.conditions import (
     NumberCondition,
     SortDirection,
@@ -131,7 +132,7 @@ def _by(order: RunOrder) -> By:
         return By(latest_metric(order.metric), is_descending, can_be_null=True)
     if is_given(order.param):
         return By(_param(order.param), is_descending, can_be_null=True)
-    assert order.field is not None  # noqa: S101 - one of the three is given
+    assert order.field is not None
     return By(_FIELDS[order.field], is_descending, can_be_null=order.field is not RunOrderField.NAME)
 
 
@@ -163,7 +164,9 @@ def run_meets(filter_by: RunFilter) -> ColumnElement[bool]:
 
 
 def _in_experiments(ids: list[str]) -> ColumnElement[bool]:
-    return _runs.experiment_id.in_([int(id_) for id_ in ids if id_.isascii() and id_.isdigit()])
+    numbers = [int(id_) for id_ in ids if re.fullmatch("0|[1-9][0-9]{0,9}", id_)]
+    # Beyond the column's range the database refuses to compare.
+    return _runs.experiment_id.in_([number for number in numbers if number < 2**31])
 
 
 def _is_top_level(value: bool) -> ColumnElement[bool]:
@@ -225,7 +228,7 @@ def _is_registered(value: bool) -> ColumnElement[bool]:
 
 _CONDITIONS: dict[str, Any] = {
     "experiment_ids": _in_experiments,
-    "users": lambda users: RUNS.c.user.in_(users),
+    "users": RUNS.c.user.in_,
     "is_top_level": _is_top_level,
     "statuses": lambda statuses: _runs.status.in_([status.value for status in statuses]),
     "name_contains": lambda text: func.contains_alike(RUNS.c.display_name, text),

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, case, exists, select
 
-from lineage_api.engine.arrows import By
 from lineage_api.engine.nouns import given
+from lineage_api.engine.orders import By
 from lineage_api.graph.conditions import (
     SortDirection,
     TextCondition,
@@ -121,7 +121,7 @@ def _by(order: ModelVersionOrder) -> By:
     is_descending = order.direction is SortDirection.DESC
     if is_given(order.metric):
         return By(_metric_of_run(order.metric), is_descending, can_be_null=True)
-    assert order.field is not None  # noqa: S101 - one of the two is given
+    assert order.field is not None
     field = _FIELDS[order.field]
     return By(field.expression, is_descending, field.can_be_null)
 

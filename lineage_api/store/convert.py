@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_RANGE = range(-62_135_596_800_000, 253_402_300_800_000)
 _LARGEST = 1.7976931348623157e308
 
@@ -19,8 +20,8 @@ def moment(milliseconds: int | None) -> datetime | None:
 
 
 def milliseconds(moment: datetime) -> int:
-    """A moment as MLflow writes it."""
-    return round(moment.timestamp() * 1000)
+    """The first time of MLflow's that is not before a moment."""
+    return -((_EPOCH - moment) // timedelta(milliseconds=1))
 
 
 def seconds_between(start: int | None, end: int | None) -> float | None:

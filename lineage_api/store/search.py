@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Double, and_, exists, literal, or_, select
 
 from lineage_api.errors import Unreadable
 from lineage_api.store import tables
@@ -22,32 +22,54 @@ _ATTRIBUTES = {
     "start_time": _runs.start_time,
     "end_time": _runs.end_time,
 }
+_NUMBERS = {"start_time", "end_time"}
 _DATASET_COLUMNS = {"name": tables.datasets.c.name, "digest": tables.datasets.c.digest}
+_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "LIKE": lambda column, value: column.like(value),
+    "ILIKE": lambda column, value: column.ilike(value),
+    "IN": lambda column, values: column.in_(values),
+    "NOT IN": lambda column, values: column.not_in(values),
+}
+
+Part = tuple[str, str, str, Any]
+"""A comparison: the kind and the name of what is compared, the comparator, the value."""
 
 
 def run_matches(expression: str) -> ColumnElement[bool]:
     """Whether a run meets an expression such as `metrics.rmse < 1 and tags.team = 'ops'`."""
-    return and_(True, *map(_clause, _parsed(expression)))
+    return and_(True, *(_clause(*part) for part in _parsed(expression)))
 
 
-def _parsed(expression: str) -> list[dict[str, Any]]:
+def _parsed(expression: str) -> list[Part]:
     # Importing MLflow takes seconds, which only those who use its syntax pay.
     from mlflow.exceptions import MlflowException  # noqa: PLC0415
     from mlflow.utils.search_utils import SearchUtils  # noqa: PLC0415
 
     try:
-        parts: list[dict[str, Any]] = SearchUtils.parse_search_filter(expression)
+        return [_part(SearchUtils, **part) for part in SearchUtils.parse_search_filter(expression)]
     except MlflowException as error:
         raise Unreadable(f"`matching` is not in MLflow's search syntax: {error.message}") from None
     except Exception:  # noqa: BLE001 - on odd input its parser fails in ways of its own
         raise Unreadable("`matching` is not in MLflow's search syntax, such as `metrics.rmse < 1`.") from None
-    return [part | {"key": SearchUtils.translate_key_alias(part["key"])} for part in parts]
 
 
-def _clause(part: dict[str, Any]) -> ColumnElement[bool]:
-    kind, key, comparator, value = part["type"], part["key"], part["comparator"].upper(), part["value"]
-    if comparator == "RLIKE":
-        raise Unreadable("`matching` takes no regular expressions; use LIKE or ILIKE instead of RLIKE.")
+def _part(utils: Any, type: str, key: str, comparator: str, value: Any) -> Part:
+    """A comparison that MLflow's parser found, once MLflow has said that it is one."""
+    key, comparator = utils.translate_key_alias(key), comparator.upper()
+    utils.is_attribute(type, key, comparator)
+    for refuse_others in (utils.is_metric, utils.is_param, utils.is_tag, utils.is_dataset):
+        refuse_others(type, comparator)
+    is_number = type == "metric" or (type == "attribute" and key in _NUMBERS)
+    return type, key, comparator, float(value) if is_number else value
+
+
+def _clause(kind: str, key: str, comparator: str, value: Any) -> ColumnElement[bool]:
     if kind == "attribute":
         return _attribute(key, comparator, value)
     if kind == "dataset":
@@ -58,10 +80,11 @@ def _clause(part: dict[str, Any]) -> ColumnElement[bool]:
 def _attribute(key: str, comparator: str, value: Any) -> ColumnElement[bool]:
     if key == "run_name":  # runs of old have their name in a tag alone
         return _keyed("tag", "mlflow.runName", comparator, value)
-    if key not in _ATTRIBUTES:
-        raise Unreadable(f"`matching` names the attribute `{key}`; there are run_name, {', '.join(_ATTRIBUTES)}.")
-    column = _ATTRIBUTES[key]
-    return _compared(column, comparator, int(value) if key in {"start_time", "end_time"} else value)
+    # A time is compared with any number: bound as one of the column's type, 2000.5 would be 2000.
+    compared: ColumnElement[bool] = _COMPARED[comparator](
+        _ATTRIBUTES[key], literal(value, Double) if key in _NUMBERS else value
+    )
+    return compared
 
 
 def _dataset(key: str, comparator: str, value: Any) -> ColumnElement[bool]:
@@ -69,9 +92,9 @@ def _dataset(key: str, comparator: str, value: Any) -> ColumnElement[bool]:
     read = [inputs.destination_id == _runs.run_uuid, inputs.destination_type == "RUN", inputs.source_type == "DATASET"]
     if key == "context":
         context = [input_tags.input_uuid == inputs.input_uuid, input_tags.name == "mlflow.data.context"]
-        return exists().where(*read, *context, _compared(input_tags.value, comparator, value))
+        return exists().where(*read, *context, _COMPARED[comparator](input_tags.value, value))
     column = _DATASET_COLUMNS[key]
-    return exists().where(*read, datasets.dataset_uuid == inputs.source_id, _compared(column, comparator, value))
+    return exists().where(*read, datasets.dataset_uuid == inputs.source_id, _COMPARED[comparator](column, value))
 
 
 def _keyed(kind: str, key: str, comparator: str, value: Any) -> ColumnElement[bool]:
@@ -82,30 +105,9 @@ def _keyed(kind: str, key: str, comparator: str, value: Any) -> ColumnElement[bo
     if comparator == "IS NOT NULL":
         return owned.exists()
     if kind != "metric":
-        return owned.where(_compared(columns.value, comparator, value)).exists()
-    compared = _compared(columns.value, comparator, float(value))
+        return owned.where(_COMPARED[comparator](columns.value, value)).exists()
+    compared = _COMPARED[comparator](columns.value, value)
     # NaN differs from every number, and compares with none.
     return owned.where(
         or_(compared, columns.is_nan) if comparator == "!=" else and_(compared, ~columns.is_nan)
     ).exists()
-
-
-_COMPARED: dict[str, Callable[[Any, Any], Any]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-    "LIKE": lambda column, value: column.like(value),
-    "ILIKE": lambda column, value: column.ilike(value),
-    "IN": lambda column, value: column.in_(list(value)),
-    "NOT IN": lambda column, value: ~column.in_(list(value)),
-}
-
-
-def _compared(column: ColumnElement[Any], comparator: str, value: Any) -> ColumnElement[bool]:
-    if comparator not in _COMPARED:
-        raise Unreadable(f"`matching` does not take {comparator} here.")
-    compared: ColumnElement[bool] = _COMPARED[comparator](column, value)
-    return compared
