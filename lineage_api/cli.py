@@ -110,7 +110,7 @@ def healthcheck(url: str) -> None:
         with build_opener(ProxyHandler({})).open(f"{url}/readyz", timeout=5) as answer:
             click.echo(answer.read().decode())
     except (OSError, ValueError, HTTPException) as error:
-        click.echo(f"{url} is not ready: {error}", err=True)
+        click.echo(f"{url} is not ready: {' '.join(str(error).split())}", err=True)
         sys.exit(1)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ColumnElement,
     Dialect,
     Select,
+    Table,
     bindparam,
     func,
     literal_column,
@@ -18,13 +19,13 @@ from sqlalchemy import (
     true,
 )
 
-from lineage_api.engine import cursors
+from lineage_api.engine import cursors, tables
 from lineage_api.engine.arrows import Arrow, distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call, Lookahead
 from lineage_api.engine.orders import Order
 from lineage_api.engine.sql import Keys, KeysFirst, Reader, Rows, equals, key_values, one_key_values
 from lineage_api.engine.steps import Steps
-from lineage_api.engine.tables import Grouped, Table, grouped, key_of
+from lineage_api.engine.tables import Grouped, grouped, key_of
 from lineage_api.errors import Unreadable
 
 PAGE_SIZE = 20
@@ -76,7 +77,7 @@ class Page(Arrow):
             columns |= yield from self._page(call, keys, wanted, order, first, after)
         if below.selects("totalCount"):
             columns["totalCount"] = yield from self._counts(call, keys, wanted)
-        return Table(columns, len(keys))
+        return tables.Table(columns, len(keys))
 
     def _first(self, call: Call) -> int:
         first: int = call.arguments.get("first", self.size)
@@ -130,7 +131,7 @@ class Page(Arrow):
         columns = [*order.columns(), *(self.rows.columns[name] for name in names)]
         follows = [] if missing is None else [order.follows(missing)]
         if is_single:
-            return self._single(columns, order, follows, arguments)
+            return self._single(columns, order, follows, arguments, dialect)
         if self.is_joined:
             return self._each(columns, order, follows, arguments, dialect)
         return self._numbered(columns, order, follows, arguments, dialect)
@@ -141,12 +142,41 @@ class Page(Arrow):
         order: Order,
         follows: Sequence[ColumnElement[bool]],
         arguments: Mapping[str, Any],
+        dialect: Dialect,
     ) -> Select[Any]:
         """The page of one parent."""
         place: list[ColumnElement[Any]] = [literal_column("0").label("place")]
         marks = place if self.is_joined else [c.label(name) for c, name in zip(self.to, self.marks, strict=True)]
-        rows = self.selected(arguments, *marks, *columns).where(*follows, *equals(self.to))
+        conditions = [*follows, *equals(self.to)]
+        if dialect.name == "sqlite" and isinstance(self.rows.source, Table) and not (self.to and self.is_joined):
+            row = _row_of(self.rows.source)
+            found = self._found(row, order, conditions, arguments)
+            return (
+                select(*marks, *columns).select_from(self.rows.source).where(row.in_(found)).order_by(*order.clauses())
+            )
+        rows = self.selected(arguments, *marks, *columns).where(*conditions)
         return rows.order_by(*order.clauses(columns[: len(order.terms)])).limit(bindparam("limit", None))
+
+    def _found(
+        self,
+        row: ColumnElement[Any],
+        order: Order,
+        conditions: Sequence[ColumnElement[bool]],
+        arguments: Mapping[str, Any],
+    ) -> Select[Any]:
+        """Which rows of a table that SQLite has to scan are the page.
+
+        It sorts as it reads, and works out the columns of each row that is among the first so far. So only the order
+        is read here; and what is to come last first is read backwards, since rows lie in a table as they came:
+        otherwise each row would be the newest for a moment. Without the LIMIT it would do away with that.
+        """
+        limit: ColumnElement[Any] = bindparam("limit", None)
+        if not order.terms[0].is_descending:
+            return self.selected(arguments, row).where(*conditions).order_by(*order.clauses()).limit(limit)
+        backwards = self.selected(arguments, row.label("row"), *order.columns()).where(*conditions)
+        read = backwards.order_by(row.desc()).limit(literal_column("-1")).subquery("read")
+        by = order.clauses([read.c[name] for name in order.names])
+        return select(read.c["row"]).order_by(*by).limit(limit)
 
     def _each(
         self,
@@ -161,7 +191,7 @@ class Page(Arrow):
         place = keys.place.label("place")
         is_lateral = dialect.name == "postgresql"
         # SQLite has no LATERAL; but it may ask, row by row, whether a row is in the page of a key.
-        row: ColumnElement[Any] = literal_column(f"{self.to[0].table.name}.rowid")
+        row = _row_of(self.rows.source)
         page = self.selected(arguments, *(columns if is_lateral else [row])).where(*follows, keys.meets(self.to))
         page = page.order_by(*order.clauses()).limit(bindparam("limit", None)).correlate(keys.source)
         if is_lateral:
@@ -206,7 +236,7 @@ class Page(Arrow):
             return columns
         sort_keys = zip(*(page.rows.columns[name] for name in order.names), strict=True)
         places = [cursors.encoded(order.mark, key) for key in sort_keys]
-        columns["edges"] = Grouped(Table({"cursor": places, "node": page.rows}, len(page.rows)), page.lengths)
+        columns["edges"] = Grouped(tables.Table({"cursor": places, "node": page.rows}, len(page.rows)), page.lengths)
         ends = list(accumulate(page.lengths))
         spans = [(end - length, end) for end, length in zip(ends, page.lengths, strict=True)]
         info = {
@@ -215,7 +245,7 @@ class Page(Arrow):
             "startCursor": [places[start] if start < end else None for start, end in spans],
             "endCursor": [places[end - 1] if start < end else None for start, end in spans],
         }
-        columns["pageInfo"] = Table(info, len(marks))
+        columns["pageInfo"] = tables.Table(info, len(marks))
         return columns
 
     def _counts(self, call: Call, keys: Sequence[Any], wanted: Sequence[Any]) -> Steps[list[int]]:
@@ -234,6 +264,11 @@ class Page(Arrow):
     def _count_statement(self, arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
         rows, marks = self.marked(arguments, [func.count()], dialect)
         return rows.group_by(*marks) if marks else rows
+
+
+def _row_of(table: Any) -> ColumnElement[Any]:
+    """What SQLite knows a row of a table by."""
+    return literal_column(f"{table.name}.rowid")
 
 
 def _cut(rows: Sequence[Sequence[Any]], width: int, first: int) -> tuple[Sequence[Sequence[Any]], set[Any]]:

@@ -76,6 +76,7 @@ def _measured_on(metrics: Any, column: ColumnElement[Any]) -> ColumnElement[Any]
             measured.run_id == metrics.run_uuid,
             measured.metric_name == metrics.key,
             measured.metric_step == metrics.step,
+            measured.metric_timestamp_ms == metrics.timestamp,
             measured.dataset_name.is_not(None),
         )
         .order_by(measured.model_id)
