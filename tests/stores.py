@@ -1,6 +1,8 @@
 """MLflow stores, filled by MLflow's own client."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,18 @@ def has_postgresql() -> bool:
     except Exception:
         return False
     return True
+
+
+@contextmanager
+def filled(kind: str, templates: Any, folder: Path) -> "Iterator[Store]":
+    """A store of a kind, for fixtures that fill one for many tests."""
+    import pytest
+
+    if kind == "postgresql" and not has_postgresql():
+        pytest.skip(f"no PostgreSQL answers at {POSTGRESQL}")
+    made = Store(templates.copy(kind, folder), folder / "artifacts")
+    yield made
+    made.close()
 
 
 class Store:
@@ -62,16 +76,22 @@ class Store:
         parent: str | None = None,
     ) -> str:
         """The ID of a new run that ended (start + 1,000 ms, where no end is given)."""
+        from mlflow.entities import Metric, Param
+
         tags = {**(tags or {}), **({"mlflow.parentRunId": parent} if parent else {})}
         run = self.client.create_run(experiment_id, start_time=start, tags=tags, run_name=name)
         id_ = run.info.run_id
-        for key, value in (params or {}).items():
-            self.client.log_param(id_, key, value)
-        for key, number in (metrics or {}).items():
-            self.client.log_metric(id_, key, number, timestamp=start, step=0)
+        if params or metrics:
+            logged = [Metric(key, number, start, 0) for key, number in (metrics or {}).items()]
+            self.client.log_batch(id_, logged, [Param(key, str(value)) for key, value in (params or {}).items()])
         if status != "RUNNING":
             self.client.set_terminated(id_, status=status, end_time=start + 1_000 if end is None else end)
         return str(id_)
+
+    def metric(self, run_id: str, key: str, *values: float, step: int = 0, timestamp: int = 1_000, **more: Any) -> None:
+        """Logs values of a metric, one a step and a millisecond after the other."""
+        for i, value in enumerate(values):
+            self.client.log_metric(run_id, key, value, timestamp=timestamp + i, step=step + i, **more)
 
     def dataset(self, run_id: str, name: str, digest: str, context: str | None = "training", **more: Any) -> None:
         """Notes that a run read a dataset."""
@@ -119,6 +139,21 @@ class Store:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             self.client.transition_model_version_stage(name, version, stage, archive_existing_versions=archive)
+
+    def alias(self, name: str, alias: str, version: int) -> None:
+        """Points an alias at a version."""
+        self.client.set_registered_model_alias(name, alias, version)
+
+    def copied(self, name: str, version: int, to: str) -> int:
+        """The number of a new version of another model, copied from this one."""
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        return int(self.client.copy_model_version(f"models:/{name}/{version}", to).version)
+
+    def prompt(self, name: str) -> None:
+        """A new prompt, which MLflow keeps beside registered models."""
+        self.client.register_prompt(name, "Say {{this}}.")
 
     def sql(self, statement: str, **values: Any) -> None:
         """Changes a row as somebody with a database console would."""
