@@ -171,7 +171,12 @@ class Completion:
         return results, nulled | {right[index] for index in failed}
 
     def _selected(self, field: FieldPlan, type_: Any, parents: Any, place: Place) -> Steps[Completed]:
-        selection = field.plan.selection(type_, field.nodes)
+        try:
+            selection = field.plan.selection(type_, field.nodes)
+        except Exception as error:  # noqa: BLE001 - such as of a directive that is given null: an error of each object
+            for index in range(len(parents)):
+                self.fail(field, place, index, error)
+            return [None] * len(parents), set(range(len(parents)))
         objects, failed = yield from self.select(selection, parents, place)
         if failed:
             objects = list(objects)

@@ -127,23 +127,20 @@ class Execution(Completion):
         resolve = field.field.resolve or execution.field_resolver
         if execution.middleware_manager:
             resolve = execution.middleware_manager.get_field_resolver(resolve)
-        arguments = field.arguments(execution.variable_values)
         if resolve is default_field_resolver and not any(issubclass(kind, Mapping) for kind in set(map(type, parents))):
+            field.values(execution.variable_values)  # what is wrong with them is an error, used or not
             values = _attributes(parents, field.name)
             if not any(callable(value) for value in values):
                 return values
             return [
-                self._called(value, (), field, arguments, place, index) if callable(value) else value
+                self._called(value, (), field, place, index) if callable(value) else value
                 for index, value in enumerate(values)
             ]
-        return [
-            self._called(resolve, (parent,), field, arguments, place, index) for index, parent in enumerate(parents)
-        ]
+        return [self._called(resolve, (parent,), field, place, index) for index, parent in enumerate(parents)]
 
-    def _called(
-        self, function: Any, before: tuple[Any, ...], field: FieldPlan, arguments: Any, place: Place, index: int
-    ) -> Any:
+    def _called(self, function: Any, before: tuple[Any, ...], field: FieldPlan, place: Place, index: int) -> Any:
         try:
+            arguments = field.values(self.execution.variable_values)
             return function(*before, self._info(field, place, index), **arguments)
         except Exception as error:  # noqa: BLE001 - resolvers are anybody's code; their errors are answers
             return error

@@ -80,8 +80,12 @@ class FieldPlan:
         return self._arguments(variables) if constant is None else constant
 
     def _arguments(self, variables: dict[str, Any]) -> Mapping[str, Any]:
-        values = get_argument_values(self.field, self.nodes[0], variables)
+        values = self.values(variables)
         return values if self.level is None else self.level.arguments(values)
+
+    def values(self, variables: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as an ordinary resolver takes them, made anew at each call: it may change them."""
+        return get_argument_values(self.field, self.nodes[0], variables) if self.field.args else {}
 
     @cached_property
     def below(self) -> "Below":
@@ -247,12 +251,13 @@ def _variables(node: Node) -> set[str]:
 
 
 def variables_in_directives(node: Node) -> set[str]:
-    """The variables that directives below a node use."""
+    """The variables by which `@skip` and `@include` below a node decide."""
     found: set[str] = set()
 
     class Names(Visitor):
         def enter_directive(self, directive: DirectiveNode, *_: Any) -> None:
-            found.update(_variables(directive))
+            if directive.name.value in {"skip", "include"}:
+                found.update(_variables(directive))
 
     visit(node, Names())
     return found

@@ -57,7 +57,11 @@ async def drive(steps: Steps[T], wanted: list[Awaitable[Any]]) -> T:
 async def _results(wanted: list[Awaitable[Any]]) -> list[Any]:
     """The results of awaitables, exceptions as values."""
     if len(wanted) > 1:
-        return await asyncio.gather(*wanted, return_exceptions=True)
+        results = await asyncio.gather(*wanted, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, Exception):
+                raise result  # a cancellation is nobody's value
+        return results
     try:
         return [await wanted[0]]
     except Exception as error:  # noqa: BLE001 - every failure belongs to the value that it is the failure of

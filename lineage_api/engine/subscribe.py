@@ -3,7 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from graphql import DocumentNode, ExecutionResult, GraphQLSchema, create_source_event_stream, execute
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLFieldResolver,
+    GraphQLSchema,
+    create_source_event_stream,
+    execute,
+)
 from graphql.execution import MapAsyncIterator
 
 from lineage_api.engine.execute import ColumnarExecutionContext
@@ -16,14 +23,25 @@ async def subscribe(
     context_value: Any = None,
     variable_values: dict[str, Any] | None = None,
     operation_name: str | None = None,
-    **options: Any,
+    field_resolver: GraphQLFieldResolver | None = None,
+    subscribe_field_resolver: GraphQLFieldResolver | None = None,
+    max_coercion_errors: int = 50,
+    hide_suggestions: bool = False,
 ) -> AsyncIterator[ExecutionResult] | ExecutionResult:
     """The answers to a subscription, one for each event; or one result with the errors that kept it from starting.
 
     As `graphql.subscribe`, which runs its events on graphql-core's own execution context.
     """
     stream = await create_source_event_stream(
-        schema, document, root_value, context_value, variable_values, operation_name, **options
+        schema,
+        document,
+        root_value,
+        context_value,
+        variable_values,
+        operation_name,
+        subscribe_field_resolver,
+        max_coercion_errors,
+        hide_suggestions,
     )
     if isinstance(stream, ExecutionResult):
         return stream
@@ -36,8 +54,10 @@ async def subscribe(
             context_value,
             variable_values,
             operation_name,
+            field_resolver,
+            max_coercion_errors=max_coercion_errors,
             execution_context_class=ColumnarExecutionContext,
-            **options,
+            hide_suggestions=hide_suggestions,
         )
         return result if isinstance(result, ExecutionResult) else await result
 

@@ -52,7 +52,7 @@ class Dataset(LineageNode, Node):
     """The fingerprint of its content."""
     source_type: str = column(DATASETS.c.source_type)
     """What kind of place it came from, such as `local` or `s3`."""
-    source: JSON = column(DATASETS.c.source, convert=convert.document)
+    source: JSON = column(DATASETS.c.source, convert=convert.stated_document)
     """Where it came from, as MLflow recorded it."""
     schema: JSON | None = column(DATASETS.c.columns, convert=convert.document)
     """Its columns, as MLflow recorded them; null when they were not."""

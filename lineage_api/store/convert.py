@@ -80,3 +80,9 @@ def document(value: str | None) -> object:
         return orjson.loads(value)
     except ValueError:
         return value
+
+
+def stated_document(value: str) -> object:
+    """A JSON document that is always there; the text itself where it is no JSON, or says null."""
+    found = document(value)
+    return value if found is None else found
