@@ -121,7 +121,13 @@ class Store:
         self.client.create_registered_model(name, **more)
 
     def version(
-        self, name: str, *, run_id: str | None = None, model_id: str | None = None, source: str | None = None, **more: Any
+        self,
+        name: str,
+        *,
+        run_id: str | None = None,
+        model_id: str | None = None,
+        source: str | None = None,
+        **more: Any,
     ) -> int:
         """The number of a new version, registered from a logged model, a run or a source."""
         import mlflow

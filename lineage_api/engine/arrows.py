@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column
 
-from lineage_api.engine.levels import Call, Level
+from lineage_api.engine.levels import Call, Level, outcome
 from lineage_api.engine.orders import By, Order
 from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, checked, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
@@ -175,7 +175,7 @@ class Many(Arrow):
         self, names: Sequence[str], order: Order, arguments: Mapping[str, Any], dialect: Dialect
     ) -> Select[Any]:
         """The statement that reads these columns for any number of parents."""
-        rows, marks = self.marked(arguments, [self.rows.columns[name] for name in names], dialect)
+        rows, marks = self.marked(arguments, list(map(self.rows.column, names)), dialect)
         # By the marks first: by the children's columns alone, databases walk the wrong index.
         return rows.order_by(*marks, *order.clauses()) if self.is_list or order.terms else rows
 
@@ -187,7 +187,7 @@ class Many(Arrow):
         key, convert = key_of(width), self.convert or (lambda value: value)
         lists: dict[Any, list[Any]] = {}
         for row in rows:
-            lists.setdefault(key(row), []).append(convert(row[-1]))
+            lists.setdefault(key(row), []).append(outcome(convert, row[-1]))
         if self.is_list:
             return [lists.get(mark, []) for mark in marks]
         return [lists[mark][0] if mark in lists else None for mark in marks]

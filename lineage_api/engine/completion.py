@@ -15,6 +15,7 @@ from graphql.pyutils import Undefined
 from graphql.pyutils.is_iterable import is_iterable
 
 from lineage_api.engine.leaves import Leaf, is_plain
+from lineage_api.engine.levels import outcome
 from lineage_api.engine.places import Items, Place, Problem, Shared, Some
 from lineage_api.engine.plans import FieldPlan, Selection, Shape
 from lineage_api.engine.steps import Steps
@@ -152,7 +153,7 @@ class Completion:
         if type_.is_type_of is None:
             return (yield from self._selected(field, type_, values, place))
         info = self._info(field, place, 0)
-        answers = yield from self._awaited([_outcome(type_.is_type_of, value, info) for value in values])
+        answers = yield from self._awaited([outcome(type_.is_type_of, value, info) for value in values])
         right, nulled = [], set()
         for index, answer in enumerate(answers):
             if answer and not isinstance(answer, Exception):
@@ -189,7 +190,7 @@ class Completion:
         type_ = shape.abstract_type
         resolve = type_.resolve_type or self.execution.type_resolver
         names: Sequence[Any] = [
-            _outcome(resolve, value, self._info(field, place, index), type_) for index, value in enumerate(values)
+            outcome(resolve, value, self._info(field, place, index), type_) for index, value in enumerate(values)
         ]
         names = yield from self._awaited(names)
         parts: dict[Any, list[int]] = {}
@@ -213,7 +214,7 @@ class Completion:
     def _runtime_type(self, field: FieldPlan, type_: Any, name: Any, value: Any, info: Any) -> Any:
         if isinstance(name, Exception):
             return name
-        return _outcome(self.execution.ensure_valid_runtime_type, name, type_, field.nodes, info, value)
+        return outcome(self.execution.ensure_valid_runtime_type, name, type_, field.nodes, info, value)
 
     def _info(self, field: FieldPlan, place: Place, index: int) -> Any:
         path = place.path(index)
@@ -263,19 +264,11 @@ def null_error(field: FieldPlan) -> TypeError:
     return TypeError(f"Cannot return null for non-nullable field {field.parent_type.name}.{field.name}.")
 
 
-def _outcome(function: Any, *arguments: Any) -> Any:
-    """What a function returns, or the exception that it raises."""
-    try:
-        return function(*arguments)
-    except Exception as error:  # noqa: BLE001 - it is anybody's code, and its failure belongs to one value
-        return error
-
-
 def _as_list(field: FieldPlan, value: Any) -> Any:
     if not is_iterable(value):
         where = f"{field.parent_type.name}.{field.name}"
         return GraphQLError(f"Expected Iterable, but did not find one for field '{where}'.")
-    return _outcome(list, value)
+    return outcome(list, value)
 
 
 async def _gathered(values: AsyncIterable[Any]) -> list[Any]:

@@ -110,6 +110,14 @@ class Level(ABC):
         return as_objects(await drive(steps, wanted))[0]
 
 
+def outcome(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns, or the exception that it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:  # noqa: BLE001 - it is anybody's code, and its failure belongs to one value
+        return error
+
+
 def settled(values: Any) -> Steps[Any]:
     """What a level gave, whether at once, as steps or as an awaitable."""
     if hasattr(values, "send") and not hasattr(values, "__await__"):
@@ -143,7 +151,12 @@ class Column(Level):
         columns = [call.column(name) for name in self.needs]
         if self.convert_all is not None:
             return self.convert_all(*columns)
-        return columns[0] if self.convert is None else list(map(self.convert, *columns))
+        if self.convert is None:
+            return columns[0]
+        try:
+            return list(map(self.convert, *columns))
+        except Exception:  # noqa: BLE001 - it is told below, for the values that it is about
+            return [outcome(self.convert, *values) for values in zip(*columns, strict=True)]
 
 
 class Batch(Level):

@@ -73,9 +73,11 @@ class Page(Arrow):
         wanted = distinct(keys)
         columns: dict[str, Any] = {}
         below = call.below
-        if below.selects("nodes") or below.selects("edges") or below.selects("pageInfo"):
+        is_read, is_counted = any(map(below.selects, ("nodes", "edges", "pageInfo"))), below.selects("totalCount")
+        # Who selects neither is told all the same what is wrong with the arguments.
+        if is_read or not is_counted:
             columns |= yield from self._page(call, keys, wanted, order, first, after)
-        if below.selects("totalCount"):
+        if is_counted:
             columns["totalCount"] = yield from self._counts(call, keys, wanted)
         return tables.Table(columns, len(keys))
 
@@ -128,7 +130,7 @@ class Page(Arrow):
         *,
         is_single: bool,
     ) -> Select[Any]:
-        columns = [*order.columns(), *(self.rows.columns[name] for name in names)]
+        columns = [*order.columns(), *map(self.rows.column, names)]
         follows = [] if missing is None else [order.follows(missing)]
         if is_single:
             return self._single(columns, order, follows, arguments, dialect)

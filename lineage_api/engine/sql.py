@@ -49,6 +49,13 @@ class Rows:
         """The rows of a table, with further columns that are worked out in SQL."""
         return cls(table, {**dict(table.c), **{name: column.label(name) for name, column in columns.items()}})
 
+    def column(self, name: str) -> ColumnElement[Any]:
+        """The column of a name."""
+        try:
+            return self.columns[name]
+        except KeyError:
+            raise LookupError(f"{self.source} has no column {name}.") from None
+
     @property
     def c(self) -> "Columns":
         """Its columns as attributes."""
@@ -162,11 +169,11 @@ class Keys:
         """Keys that these columns may have."""
         names = [f"key_{i}" for i in range(len(columns))]
         if dialect.name == "postgresql":
-            binds = [bindparam(f"keys_{i}", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
+            binds = [bindparam(f"keys_{i}_", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
             unnested = func.unnest(*binds).table_valued(*names, with_ordinality="place").render_derived()
             # A literal, so that the database sees one expression where it is selected and grouped by.
             return cls(unnested, unnested.c.place - literal_column("1"), [unnested.c[name] for name in names])
-        each = func.json_each(bindparam("keys_0", None)).table_valued("key", "value")
+        each = func.json_each(bindparam("keys_0_", None)).table_valued("key", "value")
         if len(columns) == 1:
             return cls(each, each.c.key, [each.c.value])
         parts = (func.json_extract(each.c.value, f"$[{i}]").label(name) for i, name in enumerate(names))
@@ -181,24 +188,25 @@ class Keys:
 def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> ColumnElement[bool]:
     """Whether columns have one of any number of keys."""
     if dialect.name == "postgresql" and len(columns) == 1:
-        return columns[0] == any_(bindparam("keys_0", None, type_=ARRAY(columns[0].type)))
+        return columns[0] == any_(bindparam("keys_0_", None, type_=ARRAY(columns[0].type)))
     keys = select(*Keys.of(columns, dialect).columns)
     return columns[0].in_(keys) if len(columns) == 1 else tuple_(*columns).in_(keys)
 
 
+# SQLAlchemy names parameters of its own after columns, with a number at the end, such as `key_1`; ours end otherwise.
 def key_values(keys: Sequence[Any], width: int, dialect: Dialect) -> dict[str, Any]:
     """The parameters of `Keys` and `among` for these keys."""
     if dialect.name != "postgresql":
-        return {"keys_0": orjson.dumps(keys).decode()}
+        return {"keys_0_": orjson.dumps(keys).decode()}
     columns = [keys] if width == 1 else zip(*keys, strict=True)
-    return {f"keys_{i}": list(column) for i, column in enumerate(columns)}
+    return {f"keys_{i}_": list(column) for i, column in enumerate(columns)}
 
 
 def equals(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:
     """That columns have one key (see `one_key_values`)."""
-    return [column == bindparam(f"key_{i}", None, type_=column.type) for i, column in enumerate(columns)]
+    return [column == bindparam(f"key_{i}_", None, type_=column.type) for i, column in enumerate(columns)]
 
 
 def one_key_values(key: Any, width: int) -> dict[str, Any]:
     """The parameters of `equals` for this key."""
-    return {"key_0": key} if width == 1 else {f"key_{i}": part for i, part in enumerate(key)}
+    return {"key_0_": key} if width == 1 else {f"key_{i}_": part for i, part in enumerate(key)}
