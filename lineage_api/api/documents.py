@@ -47,13 +47,7 @@ class Documents:
             document = parse(Source(text, "query"), max_tokens=self._max_tokens)
         except GraphQLError as error:
             raise Refused(PARSE_FAILED, [error]) from None
-        except RecursionError:
-            raise Refused(PARSE_FAILED, [GraphQLError("The document is nested too deeply.")]) from None
-        try:
-            errors = validate(self._schema, document)
-        except RecursionError:
-            errors = [GraphQLError("The document is nested too deeply.")]
-        if errors:
+        if errors := validate(self._schema, document):
             raise Refused(VALIDATION_FAILED, errors)
         return document
 

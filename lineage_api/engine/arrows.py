@@ -127,6 +127,10 @@ class Arrow(Level):
         """The names of the columns that say which parent a row belongs to; they come first."""
         return ["place"] if self.is_joined else [f"key_{i}" for i in range(len(self.to))]
 
+    def labelled_keys(self) -> list[ColumnElement[Any]]:
+        """The columns that parents' keys meet, as marks."""
+        return [column.label(name) for column, name in zip(self.to, self.marks, strict=True)]
+
     def marks_of(self, keys: Sequence[Any], wanted: Sequence[Any]) -> Sequence[Any]:
         """What the rows of each parent are marked with."""
         if not self.is_joined:
@@ -143,8 +147,8 @@ class Arrow(Level):
         if not self.to:
             return self.selected(arguments, literal_column("0").label("place"), *columns), ()
         if not self.is_joined:
-            keys = [column.label(name) for column, name in zip(self.to, self.marks, strict=True)]
-            return self.selected(arguments, *keys, *columns).where(among(self.to, dialect)), self.to
+            rows = self.selected(arguments, *self.labelled_keys(), *columns)
+            return rows.where(among(self.to, dialect)), self.to
         beside = Keys.of(self.to, dialect)
         place = beside.place.label("place")
         rows = self.selected(arguments, place, *columns, beside=beside.source, on=beside.meets(self.to))

@@ -8,22 +8,17 @@ from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import (
-    ColumnElement,
     Dialect,
     Select,
-    Table,
-    bindparam,
     func,
-    literal_column,
-    select,
-    true,
 )
 
 from lineage_api.engine import cursors, tables
 from lineage_api.engine.arrows import Arrow, distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call, Lookahead
 from lineage_api.engine.orders import Order
-from lineage_api.engine.sql import Keys, KeysFirst, Reader, Rows, equals, key_values, one_key_values
+from lineage_api.engine.page_statements import LIMIT, PageStatement
+from lineage_api.engine.sql import Reader, Rows, key_values, one_key_values
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import Grouped, grouped, key_of
 from lineage_api.errors import Unreadable
@@ -74,11 +69,12 @@ class Page(Arrow):
         columns: dict[str, Any] = {}
         below = call.below
         is_read, is_counted = any(map(below.selects, ("nodes", "edges", "pageInfo"))), below.selects("totalCount")
-        # Who selects neither is told all the same what is wrong with the arguments.
-        if is_read or not is_counted:
+        if is_read:
             columns |= yield from self._page(call, keys, wanted, order, first, after)
         if is_counted:
             columns["totalCount"] = yield from self._counts(call, keys, wanted)
+        if not (is_read or is_counted) and wanted:
+            self.selected(call.arguments)  # who selects neither is told all the same what is wrong with the arguments
         return tables.Table(columns, len(keys))
 
     def _first(self, call: Call) -> int:
@@ -105,11 +101,12 @@ class Page(Arrow):
             missing = None if after is None else tuple(value is None for value in after)
             is_single = len(wanted) == 1
             kept = ("page", is_single, missing, order.mark, shape, *names)
-            make = partial(self._statement, names, order, missing, call.arguments, reader.dialect, is_single=is_single)
+            page = PageStatement(self, names, order, missing, call.arguments, reader.dialect)
+            make = page.of_one if is_single else page.of_each if self.is_joined else page.of_all
             statement = kept_statement(call.memo, kept, make, reader.dialect)
             values |= key_values(wanted, len(self.to), reader.dialect)
             values |= one_key_values(wanted[0], len(self.to))
-            values |= {"limit": first + 1, **order.values(after or ())}
+            values |= {LIMIT: first + 1, **order.values(after or ())}
             rows = yield from fetched(reader, statement, values)
         marks = self.marks_of(keys, wanted)
         labels = [*self.marks, *order.names, *names]
@@ -119,105 +116,6 @@ class Page(Arrow):
         nodes = below.below("nodes").columns()
         node = below.below("edges").below("node").columns()
         return self.names(None if nodes is None or node is None else nodes | node)
-
-    def _statement(
-        self,
-        names: Sequence[str],
-        order: Order,
-        missing: tuple[bool, ...] | None,
-        arguments: Mapping[str, Any],
-        dialect: Dialect,
-        *,
-        is_single: bool,
-    ) -> Select[Any]:
-        columns = [*order.columns(), *map(self.rows.column, names)]
-        follows = [] if missing is None else [order.follows(missing)]
-        if is_single:
-            return self._single(columns, order, follows, arguments, dialect)
-        if self.is_joined:
-            return self._each(columns, order, follows, arguments, dialect)
-        return self._numbered(columns, order, follows, arguments, dialect)
-
-    def _single(
-        self,
-        columns: Sequence[ColumnElement[Any]],
-        order: Order,
-        follows: Sequence[ColumnElement[bool]],
-        arguments: Mapping[str, Any],
-        dialect: Dialect,
-    ) -> Select[Any]:
-        """The page of one parent."""
-        place: list[ColumnElement[Any]] = [literal_column("0").label("place")]
-        marks = place if self.is_joined else [c.label(name) for c, name in zip(self.to, self.marks, strict=True)]
-        conditions = [*follows, *equals(self.to)]
-        if dialect.name == "sqlite" and isinstance(self.rows.source, Table) and not (self.to and self.is_joined):
-            row = _row_of(self.rows.source)
-            found = self._found(row, order, conditions, arguments)
-            return (
-                select(*marks, *columns).select_from(self.rows.source).where(row.in_(found)).order_by(*order.clauses())
-            )
-        rows = self.selected(arguments, *marks, *columns).where(*conditions)
-        return rows.order_by(*order.clauses(columns[: len(order.terms)])).limit(bindparam("limit", None))
-
-    def _found(
-        self,
-        row: ColumnElement[Any],
-        order: Order,
-        conditions: Sequence[ColumnElement[bool]],
-        arguments: Mapping[str, Any],
-    ) -> Select[Any]:
-        """Which rows of a table that SQLite has to scan are the page.
-
-        It sorts as it reads, and works out the columns of each row that is among the first so far. So only the order
-        is read here; and what is to come last first is read backwards, since rows lie in a table as they came:
-        otherwise each row would be the newest for a moment. Without the LIMIT it would do away with that.
-        """
-        limit: ColumnElement[Any] = bindparam("limit", None)
-        if not order.terms[0].is_descending:
-            return self.selected(arguments, row).where(*conditions).order_by(*order.clauses()).limit(limit)
-        backwards = self.selected(arguments, row.label("row"), *order.columns()).where(*conditions)
-        read = backwards.order_by(row.desc()).limit(literal_column("-1")).subquery("read")
-        by = order.clauses([read.c[name] for name in order.names])
-        return select(read.c["row"]).order_by(*by).limit(limit)
-
-    def _each(
-        self,
-        columns: Sequence[ColumnElement[Any]],
-        order: Order,
-        follows: Sequence[ColumnElement[bool]],
-        arguments: Mapping[str, Any],
-        dialect: Dialect,
-    ) -> Select[Any]:
-        """The page of one parent after the other, by an index."""
-        keys = Keys.of(self.to, dialect)
-        place = keys.place.label("place")
-        is_lateral = dialect.name == "postgresql"
-        # SQLite has no LATERAL; but it may ask, row by row, whether a row is in the page of a key.
-        row = _row_of(self.rows.source)
-        page = self.selected(arguments, *(columns if is_lateral else [row])).where(*follows, keys.meets(self.to))
-        page = page.order_by(*order.clauses()).limit(bindparam("limit", None)).correlate(keys.source)
-        if is_lateral:
-            pages = page.lateral("page")
-            by = order.clauses([pages.c[name] for name in order.names])
-            return select(place, *pages.c).select_from(keys.source.join(pages, true())).order_by(keys.place, *by)
-        rows = select(place, *columns).select_from(KeysFirst(keys.source, self.rows.source, row.in_(page)))
-        return rows.order_by(keys.place, *order.clauses())
-
-    def _numbered(
-        self,
-        columns: Sequence[ColumnElement[Any]],
-        order: Order,
-        follows: Sequence[ColumnElement[bool]],
-        arguments: Mapping[str, Any],
-        dialect: Dialect,
-    ) -> Select[Any]:
-        """The rows of all parents, numbered within each."""
-        rows, marks = self.marked(arguments, columns, dialect)
-        number = func.row_number().over(partition_by=list(marks), order_by=order.clauses()).label("number")
-        numbered = rows.where(*follows).add_columns(number).subquery()
-        kept = [column for column in numbered.c if column.name != "number"]
-        limited = select(*kept).where(numbered.c.number <= bindparam("limit", None))
-        return limited.order_by(*kept[: len(marks)], numbered.c.number)
 
     def _pages(
         self,
@@ -266,11 +164,6 @@ class Page(Arrow):
     def _count_statement(self, arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
         rows, marks = self.marked(arguments, [func.count()], dialect)
         return rows.group_by(*marks) if marks else rows
-
-
-def _row_of(table: Any) -> ColumnElement[Any]:
-    """What SQLite knows a row of a table by."""
-    return literal_column(f"{table.name}.rowid")
 
 
 def _cut(rows: Sequence[Sequence[Any]], width: int, first: int) -> tuple[Sequence[Sequence[Any]], set[Any]]:
