@@ -18,7 +18,7 @@ from lineage_api.engine.arrows import Arrow, distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call, Lookahead
 from lineage_api.engine.orders import Order
 from lineage_api.engine.page_statements import LIMIT, PageStatement
-from lineage_api.engine.sql import Reader, Rows, key_values, one_key_values
+from lineage_api.engine.sql import Reader, Rows, Statement, key_values, one_key_values
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import Grouped, grouped, key_of
 from lineage_api.errors import Unreadable
@@ -74,7 +74,9 @@ class Page(Arrow):
         if is_counted:
             columns["totalCount"] = yield from self._counts(call, keys, wanted)
         if not (is_read or is_counted) and wanted:
-            self.selected(call.arguments)  # who selects neither is told all the same what is wrong with the arguments
+            # Who selects neither is told all the same what is wrong with the arguments.
+            self.bound(call.arguments)
+            Statement.of(self.selected(call.arguments), call.context.reader.dialect)
         return tables.Table(columns, len(keys))
 
     def _first(self, call: Call) -> int:

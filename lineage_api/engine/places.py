@@ -5,7 +5,8 @@ index there.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 from graphql import FieldNode, GraphQLError
@@ -100,14 +101,20 @@ class Some(Place):
 class Shared(Place):
     """Rows that are the value of several parents each; `picks` says for each parent which row it has."""
 
-    __slots__ = ("above", "picks")
-
     def __init__(self, above: Place, picks: Sequence[object]) -> None:
         self.above = above
         self.picks = picks
 
+    @cached_property
+    def owners(self) -> Mapping[object, Sequence[int]]:
+        """The parents of each row; worked out only where there is an error to tell."""
+        found: dict[object, list[int]] = {}
+        for owner, row in enumerate(self.picks):
+            found.setdefault(row, []).append(owner)
+        return found
+
     def trails(self, index: int) -> Iterator[Trail]:
-        owners = (owner for owner, row in enumerate(self.picks) if row == index)
+        owners = self.owners.get(index, ())
         return (trail for owner in owners for trail in self.above.trails(owner))
 
 

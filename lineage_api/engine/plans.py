@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from graphql import (
     ArgumentNode,
@@ -20,7 +19,6 @@ from graphql import (
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
-    GraphQLSchema,
     Node,
     VariableNode,
     Visitor,
@@ -223,14 +221,10 @@ class Plans:
         return known[1]
 
 
-_plans: WeakKeyDictionary[GraphQLSchema, Plans] = WeakKeyDictionary()
-
-
 def plan_of(execution: ExecutionContext) -> Plan:
     """The plan of the operation that is executed."""
-    plans = _plans.get(execution.schema)
-    if plans is None:
-        plans = _plans[execution.schema] = Plans()
+    # Kept by the schema itself: plans refer to it, so whoever else kept them would keep it alive.
+    plans: Plans = vars(execution.schema).setdefault("lineage_api.plans", Plans())
     return plans.of(execution)
 
 

@@ -17,9 +17,11 @@ from functools import cached_property
 from typing import Any
 
 from graphql import (
+    DirectiveLocation,
     DocumentNode,
     GraphQLArgument,
     GraphQLBoolean,
+    GraphQLDirective,
     GraphQLEnumType,
     GraphQLError,
     GraphQLField,
@@ -42,7 +44,9 @@ from graphql import (
     parse,
     parse_value,
     print_type,
+    specified_directives,
     value_from_ast,
+    value_from_ast_untyped,
 )
 from hypothesis import strategies as st
 
@@ -103,6 +107,13 @@ FILTER = GraphQLInputObjectType(
 PICK = GraphQLInputObjectType(
     "Pick", {"n": GraphQLInputField(GraphQLInt), "word": GraphQLInputField(GraphQLString)}, is_one_of=True
 )
+NOTE = GraphQLDirective(
+    "note",
+    [DirectiveLocation.FIELD, DirectiveLocation.FRAGMENT_SPREAD, DirectiveLocation.INLINE_FRAGMENT],
+    {"numbers": GraphQLArgument(GraphQLList(GraphQLInt)), "filter": GraphQLArgument(FILTER)},
+)
+"""A directive that means nothing."""
+
 LEAF_TYPES = (GraphQLInt, GraphQLString, GraphQLBoolean, GraphQLFloat, GraphQLID, COLOUR, ODD, JSON)
 COMMON = {type_.name: type_ for type_ in (*LEAF_TYPES, FILTER, PICK)}
 
@@ -250,6 +261,12 @@ def ordinary(spec: FieldSpec, type_: Any, arguments: dict[str, GraphQLArgument])
     return GraphQLField(type_, arguments, resolve=resolve)
 
 
+def read(source: Any, name: str) -> Any:
+    """What the default resolver gives for a field without arguments, or raises: for other kinds of fields."""
+    value = source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+    return value(None) if callable(value) else value
+
+
 class SchemaSpec:
     """A schema as it was drawn."""
 
@@ -272,8 +289,12 @@ class SchemaSpec:
 
         def argument(spec: Argument) -> GraphQLArgument:
             type_ = wrapped(spec.type)
-            default = Undefined if spec.default is None else value_from_ast(parse_value(spec.default), type_)
-            return GraphQLArgument(type_, default)
+            if spec.default is None:
+                return GraphQLArgument(type_)
+            node = parse_value(spec.default)
+            # graphql-core coerces defaults that are objects once more, so they are given as clients send them.
+            is_object = spec.type in ("Filter", "Pick")
+            return GraphQLArgument(type_, value_from_ast_untyped(node) if is_object else value_from_ast(node, type_))
 
         def fields(spec: TypeSpec) -> dict[str, GraphQLField]:
             return {
@@ -283,7 +304,8 @@ class SchemaSpec:
 
         for spec in self.types.values():
             types[spec.name] = _type(spec, types, fields)
-        return GraphQLSchema(types["Query"], types.get("Mutation"), types=list(types.values()))
+        directives = [*specified_directives, NOTE]
+        return GraphQLSchema(types["Query"], types["Mutation"], types=list(types.values()), directives=directives)
 
 
 def _type(spec: TypeSpec, types: dict[str, Any], fields: Callable[[TypeSpec], dict[str, GraphQLField]]) -> Any:
@@ -385,7 +407,8 @@ class Raised(Cell):
     is_fresh = True
 
     def make(self, graph: Graph) -> Any:
-        raise ERRORS[self.error]()
+        error = ERRORS[self.error]()
+        raise error
 
 
 @dataclass(frozen=True)
@@ -462,14 +485,14 @@ ERRORS: dict[str, Callable[[], Exception]] = {
     "value": lambda: ValueError("wrong"),
     "graphql": lambda: GraphQLError("located", extensions={"code": "X"}),
     "coded": lambda: Coded("coded"),
-    "empty": lambda: KeyError(),
+    "empty": KeyError,
     "attribute": lambda: AttributeError("absent"),
     "assertion": lambda: AssertionError("never"),
     "recursion": lambda: RecursionError("too deep"),
     "stop": lambda: StopIteration("stopped"),
 }
-STOP = "stop"
-"""The error that a coroutine cannot raise."""
+SYNCHRONOUS = ("attribute", "stop")
+"""Errors that are another thing when a coroutine raises them: a property has no attribute, a coroutine cannot stop."""
 
 
 @dataclass(frozen=True)
@@ -572,7 +595,7 @@ class Case:
         """The root value of an operation."""
         return graph["Mutation0" if self.kinds[operation] == "mutation" else "Query0"]
 
-    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:  # noqa: FBT001 - as hypothesis calls it
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:
         printer.text("\n" + repr(self))
 
     def __repr__(self) -> str:
@@ -694,7 +717,7 @@ class _Cells:
         self._is_async = is_async
         fit = draw(st.sampled_from([100, 36, 16, 8]))
         self._kinds = ["fit"] * fit + ["none", "undefined", "error", "unfit", "raised"]
-        self._errors = [name for name in ERRORS if not (is_async and name == STOP)]
+        self._errors = [name for name in ERRORS if not (is_async and name in SYNCHRONOUS)]
         self._lists = [name for name in KINDS_OF_LISTS if is_async or name != "async generator"]
 
     def draw(self, type_: str) -> Cell:
@@ -727,7 +750,8 @@ class _Cells:
         if kind == "unfit":
             if self._draw(st.booleans()):
                 return Plain(self._draw(st.sampled_from([7, 13, "text", [], {}, Thing()])))
-            members = ("Query", "A")
+            # A coroutine in the field of another type would not be awaited there, but told of in a message.
+            members = members if self._is_async else ("Query", "A")
         name = self._draw(st.sampled_from(members))
         return Related(f"{name}{self._draw(st.integers(0, self._counts[name] - 1))}")
 
@@ -803,9 +827,7 @@ class Writer:
         if kind == "meta" and parent == "Query":
             text = "name fields { name type { kind ofType { name } } } possibleTypes { name }"
             return f'type: __type(name: "I") {{ {text} }} __schema {{ queryType {{ name }} }}'
-        fields = [
-            part for part in self._spec.types[parent].fields.values() if depth or named(part.type) in FIT
-        ]
+        fields = [part for part in self._spec.types[parent].fields.values() if depth or named(part.type) in FIT]
         if not fields or kind == "typename":
             alias = "kind: " if self._draw(_rarely) else ""
             return f"{alias}__typename{self._directives()}"
@@ -815,7 +837,8 @@ class Writer:
         is_leaf = named(part.type) in FIT
         if is_leaf and not part.arguments and self._spec.types[parent].kind == "object" and self._draw(_rarely):
             # On disjoint types, fields of one key may differ if their values have the same form.
-            return f"{self._key(part, '', f'{parent}: any_' + re.sub(r'[^a-zA-Z]', '_', part.type))}{self._directives()}"
+            key = f"{parent}: any_" + re.sub(r"[^a-zA-Z]", "_", part.type)
+            return f"{self._key(part, '', key)}{self._directives()}"
         given = [
             f"{each.name}: {self._literal(each)}"
             for each in part.arguments
@@ -849,7 +872,12 @@ class Writer:
         return name
 
     def _directives(self) -> str:
-        chosen = self._draw(st.sampled_from([()] * 8 + [("include",), ("skip",), ("include", "skip")]))
+        chosen = self._draw(
+            st.sampled_from([()] * 16 + [("include",), ("skip",), ("include", "skip")] * 2 + [("note",)])
+        )
+        if chosen == ("note",):
+            name, type_ = self._draw(st.sampled_from([("numbers", "[Int]"), ("filter", "Filter")]))
+            return f" @note({name}: {self._literal(Argument(name, type_, None))})"
         return "".join(f" @{name}(if: {self._literal(Argument('if', 'Boolean!', None))})" for name in chosen)
 
     def _literal(self, argument: Argument) -> str:

@@ -8,19 +8,20 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
 import lineage_api
-
-CONTEXT = os.environ.get("LINEAGE_API_CONTEXT", "lineage_api.engine.execute:ColumnarExecutionContext")
-"""The class that is tested, as `module:name`."""
+from tests.engine.context import NAME
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lineage-api"
 """Where graphql-core's source distribution is kept from one run to the next."""
 
-NONNULL = "tests.execution.test_nonnull.describe_execute_handles_non_nullable_types."
+NONNULL = (
+    "tests.execution.test_nonnull.describe_execute_handles_non_nullable_types."
+    "describe_handles_multiple_errors_for_a_single_response_position."
+)
 EXECUTOR = "tests.execution.test_executor.describe_execute_handles_basic_execution_tasks."
 
 KNOWN_FAILURES = {
@@ -62,6 +63,15 @@ def test_the_rest_of_graphql_core(distribution, tmp_path):
     assert list(outcomes.values()).count("passed") >= 1169
 
 
+def test_the_subscriptions_of_graphql_core(distribution, tmp_path):
+    """Its tests of `subscribe` pass with ours."""
+    ours = "lineage_api.engine:subscribe"
+    outcomes = run(distribution, tmp_path, "tests/execution/test_subscribe.py", SUBSCRIBE=ours)
+
+    assert failures(outcomes) == set()
+    assert list(outcomes.values()).count("passed") >= 22
+
+
 @pytest.fixture(scope="session")
 def distribution() -> Path:
     """A folder with the source of the graphql-core that is installed, and `plugins` that its tests need."""
@@ -94,7 +104,7 @@ def run(distribution: Path, reports: Path, *paths: str, **steering: str) -> Mapp
     ours = [distribution / "plugins", Path(__file__).parent, Path(lineage_api.__file__).parents[1]]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON"))}
     environment |= {
-        "EXECUTION_CONTEXT": CONTEXT,
+        "EXECUTION_CONTEXT": NAME,
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTHONPATH": os.pathsep.join(map(str, ours)),
     }
@@ -115,7 +125,7 @@ def run(distribution: Path, reports: Path, *paths: str, **steering: str) -> Mapp
     assert report.exists()
     return {
         f"{case.attrib['classname']}.{case.attrib['name']}": case[0].tag if len(case) else "passed"
-        for case in ElementTree.parse(report).iter("testcase")
+        for case in ET.parse(report).iter("testcase")
     }
 
 

@@ -1,13 +1,12 @@
 """graphql-core's own executor is the oracle: random operations on random schemas are answered alike by both.
 
 LINEAGE_API_EXAMPLES sets how many examples each property is tried with; with any number set they differ from run to
-run. LINEAGE_API_CONTEXT names the class that is tested, as `module:name`.
+run.
 """
 
 import asyncio
 import os
 from collections.abc import Callable
-from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 import pytest
@@ -24,9 +23,9 @@ from graphql import (
 )
 from hypothesis import HealthCheck, assume, given, settings
 
+from tests.engine.context import OURS
 from tests.engine.random_schemas import Case, Graph, cases
 
-OURS = resolve_name(os.environ.get("LINEAGE_API_CONTEXT", "lineage_api.engine.execute:ColumnarExecutionContext"))
 EXAMPLES = os.environ.get("LINEAGE_API_EXAMPLES")
 
 often = settings(
@@ -81,9 +80,11 @@ def test_asynchronous_queries(case):
     """The same data; graphql-core's errors depend on timing, ours are those of the same data without waiting."""
     for run in checked(case):
         ours, theirs = asyncio.run(later(case, OURS, *run)), asyncio.run(later(case, ExecutionContext, *run))
-        assert ours.data == theirs.data
-        assert bool(ours.errors) == bool(theirs.errors)
-        assert ours.errors == at_once(case, ExecutionContext, *run).errors
+        # Below async iterables and asynchronous `is_type_of` graphql-core forgets to await: it answers with coroutines.
+        if "<coroutine object" not in theirs.data:
+            assert ours.data == theirs.data
+            assert bool(ours.errors) == bool(theirs.errors)
+        assert ours[:2] == at_once(case, ExecutionContext, *run)[:2]
 
 
 @often
@@ -142,8 +143,15 @@ def options(case: Case, context: type[ExecutionContext]) -> dict[str, Any]:
 
 def emphasised(following: Callable[..., Any], source: Any, info: GraphQLResolveInfo, **values: Any) -> Any:
     """A middleware that changes what it can be seen to change."""
-    value = following(source, info, **values)
-    return value + "!" if isinstance(value, str) and info.field_name in ("a", "p") else value
+
+    def changed(value: Any) -> Any:
+        return value + "!" if isinstance(value, str) and info.field_name in ("a", "p") else value
+
+    async def changed_later(value: Any) -> Any:
+        return changed(await value)
+
+    found = following(source, info, **values)
+    return changed_later(found) if hasattr(found, "__await__") else changed(found)
 
 
 def answer(graph: Graph, result: ExecutionResult) -> Answer:

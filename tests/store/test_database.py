@@ -1,0 +1,399 @@
+"""Snapshots of a database, on each of the two that are supported."""
+
+import asyncio
+import logging
+import shutil
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from lineage_api.engine.sql import Statement
+from lineage_api.errors import TimedOut
+from lineage_api.store.database import MAX_CONNECTIONS, Database
+from lineage_api.store.opening import head_revision
+from tests.conftest import Templates
+from tests.processes import locked
+from tests.stores import POSTGRESQL, Store, has_postgresql
+
+NAMES = "SELECT name FROM experiments ORDER BY name"
+
+
+@asynccontextmanager
+async def opened(uri, **more):
+    """A database, open."""
+    database = Database.of(uri, **more)
+    await database.open()
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def snapshot_of(database):
+    """A snapshot, closed in the end."""
+    snapshot = database.snapshot()
+    try:
+        yield snapshot
+    finally:
+        await snapshot.close()
+
+
+async def rows(snapshot, text):
+    """What a statement without parameters gives."""
+    found = snapshot.fetch(Statement(text, {}, ()), {})
+    return [tuple(row) for row in (found if isinstance(found, Sequence) else await found)]
+
+
+async def names(database):
+    """The experiments that a new snapshot shows."""
+    async with snapshot_of(database) as snapshot:
+        return [name for [name] in await rows(snapshot, NAMES)]
+
+
+def open_files():
+    """How many this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+def file(templates: Templates, tmp_path):
+    """The file of a store on SQLite."""
+    templates.copy("sqlite", tmp_path)
+    return tmp_path / "mlflow.db"
+
+
+@pytest.fixture
+def on_postgresql(templates: Templates, tmp_path):
+    """A store on PostgreSQL."""
+    if not has_postgresql():
+        pytest.skip(f"no PostgreSQL answers at {POSTGRESQL}")
+    made = Store(templates.copy("postgresql", tmp_path), tmp_path / "artifacts")
+    yield made
+    made.close()
+
+
+async def test_a_snapshot_does_not_change(store):
+    """It shows what was there at its first statement, whatever is written meanwhile; the next one shows that too."""
+    async with opened(store.uri) as database:
+        async with snapshot_of(database) as snapshot:
+            store.experiment("before")
+            assert await rows(snapshot, NAMES) == [("Default",), ("before",)]
+            store.experiment("meanwhile")
+            assert await rows(snapshot, NAMES) == [("Default",), ("before",)]
+
+        assert await names(database) == ["Default", "before", "meanwhile"]
+
+
+async def test_nothing_can_be_written(store):
+    """A snapshot reads, and does nothing else."""
+    async with opened(store.uri) as database, snapshot_of(database) as snapshot:
+        with pytest.raises((sqlite3.OperationalError, psycopg.errors.ReadOnlySqlTransaction)):
+            await rows(snapshot, "DELETE FROM experiments")
+
+
+async def test_each_statement_is_told(store):
+    """Whoever observes the database is told the statements, and nothing of how transactions are made."""
+    told = []
+    async with opened(store.uri, observe=told.append) as database:
+        assert await names(database) == ["Default"]
+
+    assert told == [NAMES]
+
+
+async def test_the_revision(store):
+    """That of the store, read anew each time."""
+    async with opened(store.uri) as database:
+        assert await database.revision() == head_revision()
+        store.sql("UPDATE alembic_version SET version_num = 'another'")
+        assert await database.revision() == "another"
+
+
+async def test_a_database_that_was_never_opened(store):
+    """It can be closed."""
+    await Database.of(store.uri).close()
+
+
+async def test_an_unused_snapshot_costs_nothing(store):
+    """Only a statement takes a connection."""
+    async with opened(store.uri) as database:
+        for _ in range(3 * MAX_CONNECTIONS):
+            database.snapshot()
+
+        assert await names(database) == ["Default"]
+
+
+async def test_a_statement_that_fails(store):
+    """Its snapshot can be closed, and its connection serves the next one."""
+    async with opened(store.uri) as database:
+        for _ in range(2 * MAX_CONNECTIONS):
+            with pytest.raises((sqlite3.OperationalError, psycopg.errors.UndefinedTable)):
+                async with snapshot_of(database) as snapshot:
+                    await rows(snapshot, "SELECT * FROM nothing")
+
+        assert await names(database) == ["Default"]
+
+
+async def test_more_snapshots_than_connections(store, caplog):
+    """Fifty at once are all served; those that must wait, wait. Nothing of that is in the log."""
+    async with opened(store.uri) as database:
+        assert await asyncio.gather(*(names(database) for _ in range(50))) == [["Default"]] * 50
+        # The pool of PostgreSQL is tidied by tasks of its own.
+        await asyncio.sleep(0.05)
+
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+async def test_many_snapshots_side_by_side_on_sqlite(file):
+    """More than are kept: each has a connection of its own, and those beyond the limit are closed in the end."""
+    before = open_files()
+    async with opened(f"sqlite:///{file}") as database:
+        snapshots = [database.snapshot() for _ in range(MAX_CONNECTIONS + 4)]
+        for snapshot in snapshots:
+            assert await rows(snapshot, NAMES) == [("Default",)]
+        for snapshot in snapshots:
+            await snapshot.close()
+        assert await names(database) == ["Default"]
+
+    assert open_files() == before
+
+
+async def test_a_file_that_vanished(file):
+    """A file that is gone is not read any more, although it is still open; once it is back, it is."""
+    async with opened(f"sqlite:///{file}") as database:
+        assert await names(database) == ["Default"]
+        file.rename(file.with_name("away.db"))
+        with pytest.raises(FileNotFoundError):
+            await names(database)
+        file.with_name("away.db").rename(file)
+        assert await names(database) == ["Default"]
+
+
+async def test_a_file_that_was_replaced(file):
+    """Who puts a backup in the place of the file is shown the backup, also by snapshots that come in between."""
+    backup = shutil.copy(file, file.with_name("backup.db"))
+    with closing(sqlite3.connect(backup)) as connection, connection:
+        connection.execute("UPDATE experiments SET name = 'of the backup'")
+    async with opened(f"sqlite:///{file}") as database, snapshot_of(database) as open_meanwhile:
+        assert await rows(open_meanwhile, NAMES) == [("Default",)]
+        backup.replace(file)
+        assert await rows(open_meanwhile, NAMES) == [("Default",)]
+
+        assert await names(database) == ["of the backup"]
+        await open_meanwhile.close()
+        assert await names(database) == ["of the backup"]
+
+
+async def test_a_file_is_never_made(tmp_path):
+    """Reading what is not there does not make it."""
+    async with opened(f"sqlite:///{tmp_path}/none.db") as database:
+        with pytest.raises(FileNotFoundError):
+            await names(database)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_folder_in_its_place(tmp_path):
+    """It is an error at once: only for a lock there is waiting."""
+    (tmp_path / "mlflow.db").mkdir()
+    async with opened(f"sqlite:///{tmp_path}/mlflow.db") as database:
+        with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+            await names(database)
+
+
+async def test_a_path_with_marks_of_uris(file):
+    """A path is a path, whatever stands in it."""
+    folder = file.parent / "100% für #1?"
+    folder.mkdir()
+    shutil.copy(file, folder / "a b.db")
+
+    async with opened(f"sqlite:///{file.parent}/100%25 für #1%3F/a b.db") as database:
+        assert await names(database) == ["Default"]
+
+
+async def test_a_damaged_file(file):
+    """It is an error that says so, each time, and the connection can be given back."""
+    content = bytearray(file.read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    file.write_bytes(content)
+    async with opened(f"sqlite:///{file}") as database:
+        for _ in range(3):
+            with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+                await names(database)
+
+
+# In WAL mode nobody can be kept out who is already in.
+@pytest.mark.parametrize(("mode", "is_known"), [("DELETE", True), ("DELETE", False), ("WAL", False)])
+async def test_a_lock_that_ends(file, mode, is_known):
+    """While another process keeps everybody out, a snapshot waits, and everything else goes on; then it reads.
+
+    It is all the same whether the connection was opened before or has to be opened now.
+    """
+    async with opened(f"sqlite:///{file}") as database:
+        with locked(file, mode) as release:
+            if is_known:
+                release()
+                assert await names(database) == ["Default"]
+        with locked(file, mode) as release:
+            reading = asyncio.create_task(names(database))
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+                assert not reading.done()
+            release()
+            assert await reading == ["Default"]
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "new"])
+async def test_a_lock_that_does_not_end(file, is_known):
+    """After two seconds nobody waits any more; statements of the same snapshot wait side by side."""
+    async with opened(f"sqlite:///{file}") as database:
+        with locked(file, "DELETE") as release:
+            if is_known:
+                release()
+                assert await names(database) == ["Default"]
+        with locked(file, "DELETE"):
+            start = time.monotonic()
+            async with snapshot_of(database) as snapshot:
+                ends = await asyncio.gather(rows(snapshot, NAMES), rows(snapshot, NAMES), return_exceptions=True)
+            assert 2 <= time.monotonic() - start < 2.5
+            assert [(type(end), str(end)) for end in ends] == [
+                (TimedOut, "The database is locked by another process; try again.")
+            ] * 2
+        assert await names(database) == ["Default"]
+
+
+async def test_who_is_cancelled_gives_its_connection_back(on_postgresql):
+    """Questions that nobody waits for any more take no connection from others."""
+    async with opened(on_postgresql.uri) as database:
+
+        async def slow():
+            async with snapshot_of(database) as snapshot:
+                await rows(snapshot, "SELECT pg_sleep(5)")
+
+        for delay in (0, 0.001, 0.05):
+            tasks = [asyncio.create_task(slow()) for _ in range(MAX_CONNECTIONS)]
+            await asyncio.sleep(delay)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        start = time.monotonic()
+        assert await asyncio.gather(*(names(database) for _ in range(2 * MAX_CONNECTIONS))) == [["Default"]] * 32
+        assert time.monotonic() - start < 1.5
+
+
+async def test_a_pool_that_is_empty(on_postgresql):
+    """Who cannot have a connection of PostgreSQL within two seconds is told so."""
+    async with opened(on_postgresql.uri) as database:
+        taken = [database.snapshot() for _ in range(MAX_CONNECTIONS)]
+        await asyncio.gather(*(rows(snapshot, NAMES) for snapshot in taken))
+        start = time.monotonic()
+        with pytest.raises(TimedOut, match=r"^The database does not answer; try again\.$"):
+            await names(database)
+        assert 2 <= time.monotonic() - start < 3
+        for snapshot in taken:
+            await snapshot.close()
+
+        assert await names(database) == ["Default"]
+
+
+async def test_connections_that_the_server_ended(on_postgresql, caplog):
+    """A server that was started again has none of the connections that were idle: nobody notices."""
+    caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    async with opened(on_postgresql.uri) as database:
+        await asyncio.gather(*(names(database) for _ in range(MAX_CONNECTIONS)))
+        on_postgresql.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await asyncio.sleep(0.1)
+
+        for _ in range(MAX_CONNECTIONS):
+            assert await names(database) == ["Default"]
+
+
+class Road:
+    """A way to the server of PostgreSQL that can be closed, as by a restart."""
+
+    def __init__(self):
+        self._url = make_url(POSTGRESQL)
+        self._server = None
+        self._travellers = set()
+        self.port = 0
+        self.stops_at = b""
+
+    async def open(self):
+        self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def close(self):
+        self._server.close()
+        for writer in self._travellers:
+            writer.transport.abort()
+        await self._server.wait_closed()
+
+    async def _copy(self, reader, writer):
+        try:
+            while (part := await reader.read(2**16)) and not (self.stops_at and self.stops_at in part):
+                writer.write(part)
+        except ConnectionError:
+            pass
+        writer.close()
+
+    async def _pass(self, reader, writer):
+        there, back = await asyncio.open_connection(self._url.host, self._url.port or 5432)
+        self._travellers |= {writer, back}
+        await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
+        self._travellers -= {writer, back}
+
+
+@pytest.fixture
+async def road():
+    road = Road()
+    await road.open()
+    yield road
+    await road.close()
+
+
+@pytest.fixture
+def far(on_postgresql, road):
+    """The URI of the store on PostgreSQL, by that road."""
+    return make_url(on_postgresql.uri).set(host="127.0.0.1", port=road.port).render_as_string(hide_password=False)
+
+
+async def test_a_server_that_ends_each_connection(far, road, caplog):
+    """It is not tried for ever."""
+    caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    road.stops_at = b"BEGIN"
+    async with opened(far) as database:
+        with pytest.raises(TimedOut):
+            await names(database)
+        road.stops_at = b""
+        assert await names(database) == ["Default"]
+
+
+async def test_an_outage(far, road, caplog):
+    """While the server is away each question ends within some seconds; soon after it is back, answers are as before."""
+    caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    async with opened(far) as database:
+        assert await names(database) == ["Default"]
+        await road.close()
+        for _ in range(2):
+            start = time.monotonic()
+            with pytest.raises(TimedOut):
+                await names(database)
+            assert time.monotonic() - start < 3
+        await road.open()
+        start = time.monotonic()
+        while True:
+            try:
+                assert await names(database) == ["Default"]
+                break
+            except TimedOut:
+                assert time.monotonic() - start < 4
