@@ -72,7 +72,7 @@ def test_nothing_is_set():
 @pytest.mark.filterwarnings("ignore::UserWarning")  # importing it brings some
 def test_the_variables_of_mlflow_are_those_of_its_server():
     """Each is the one that MLflow's server reads for the option of the same name."""
-    from mlflow.cli import server  # noqa: PLC0415 - here, since it warns
+    from mlflow.cli import server
 
     theirs = {option.name: option.envvar for option in server.params}
     ours = {setting.name: setting.variables[1] for setting in every_setting() if len(setting.variables) > 1}

@@ -1,8 +1,9 @@
 """GraphQL over HTTP, as the specification of that name describes it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -84,7 +85,7 @@ class GraphQL:
         """The answer to a request by HTTP; to a browser that asks for a page, GraphiQL."""
         is_safe = request.method in SAFE
         accepted = ",".join(request.headers.getlist("accept"))
-        media_type = _media_type(accepted or "*/*", [HTML, GRAPHQL, JSON] if is_safe else [GRAPHQL, JSON])
+        media_type = _media_type(accepted or "*/*", (HTML, GRAPHQL, JSON) if is_safe else (GRAPHQL, JSON))
         if media_type == HTML:
             return graphiql.page(request)
         if media_type is None:
@@ -158,7 +159,8 @@ def _require_query(document: DocumentNode, name: str | None) -> None:
         raise Unanswerable(405, "By GET only queries can be asked; use POST.", {"allow": "POST"})
 
 
-def _media_type(accepted: str, offered: Sequence[str]) -> str | None:
+@lru_cache(1000)
+def _media_type(accepted: str, offered: tuple[str, ...]) -> str | None:
     """Which of the types that are offered an `Accept` header likes best; who takes anything is given JSON."""
     wishes = dict(map(_wish, accepted.split(",")))
     wishes.setdefault(JSON, max(wishes.get("application/*", 0), wishes.get("*/*", 0)))

@@ -8,6 +8,7 @@ import orjson
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_RANGE = range(-62_135_596_800_000, 253_402_300_800_000)
+_MAX_DEPTH = 200
 _LARGEST = 1.7976931348623157e308
 
 
@@ -73,13 +74,27 @@ def finite(value: float | None) -> float | None:
 
 
 def document(value: str | None) -> object:
-    """A JSON document that was written down as a text; the text itself where it is no JSON, None where it is empty."""
+    """A JSON document that was written down as a text; None where it is empty.
+
+    The text itself where it is no JSON, or is nested so deeply that it could not be written again.
+    """
     if not value:
         return None
     try:
-        return orjson.loads(value)
+        found = orjson.loads(value)
     except ValueError:
         return value
+    return value if _is_deep(value, found) else found
+
+
+def _is_deep(text: str, document: object) -> bool:
+    if text.count("[") + text.count("{") <= _MAX_DEPTH:
+        return False
+    level = [document]
+    for _ in range(_MAX_DEPTH):
+        parts = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list))
+        level = [inner for part in parts for inner in part]
+    return bool(level)
 
 
 def stated_document(value: str) -> object:

@@ -593,9 +593,12 @@ async def test_a_value_that_has_no_form(small, http, caplog):
 async def test_a_defect_outside_of_the_operation(small, http, caplog):
     """Even what no field is to blame for is answered as GraphQL, with an ID that is in the log."""
     run = small.run("0", "deep")
-    small.dataset(run, "deep", "1", profile="[" * 300 + "]" * 300)
+    small.dataset(run, "deep", "1", profile="[" * 200 + "]" * 200)
+    query = "profile"
+    for _ in range(12):
+        query = f"runs {{ nodes {{ inputs {{ dataset {{ {query} }} }} }} }}"
 
-    answer = await http.post("/graphql", json={"query": "{ datasets { nodes { profile } } }"})
+    answer = await http.post("/graphql", json={"query": f"{{ datasets {{ nodes {{ {query} }} }} }}"})
 
     [line] = caplog.records
     id_ = line.args[0]
