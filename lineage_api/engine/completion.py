@@ -150,7 +150,7 @@ class Completion:
         return lists, nulled
 
     def _objects(self, field: FieldPlan, type_: Any, values: Sequence[Any], place: Place) -> Steps[Completed]:
-        if type_.is_type_of is None:
+        if type_.is_type_of is None or not values:
             return (yield from self._selected(field, type_, values, place))
         info = self._info(field, place, 0)
         answers = yield from self._awaited([outcome(type_.is_type_of, value, info) for value in values])

@@ -36,12 +36,9 @@ class Place:
         """All ways from the root to a value of the column; several where parents share a row."""
         yield ()
 
-    def path(self, index: int) -> Path | None:
+    def path(self, index: int) -> Path | None:  # noqa: ARG002 - the root has none
         """The (first) path to a value of the column, as resolvers are given it."""
-        path: Path | None = None
-        for step in next(self.trails(index)):
-            path = Path(path, step.key, None)
-        return path
+        return None
 
 
 class Field(Place):
@@ -84,6 +81,10 @@ class Items(Place):
         step = Step(place, place, self.is_required)
         return ((*trail, step) for trail in self.above.trails(owner))
 
+    def path(self, index: int) -> Path | None:
+        owner = self.owner(index)
+        return Path(self.above.path(owner), index - self.starts[owner], None)
+
 
 class Some(Place):
     """Some of the values above, in the same order: those that are there, or those of one type."""
@@ -96,6 +97,9 @@ class Some(Place):
 
     def trails(self, index: int) -> Iterator[Trail]:
         return self.above.trails(self.indices[index])
+
+    def path(self, index: int) -> Path | None:
+        return self.above.path(self.indices[index])
 
 
 class Shared(Place):
@@ -116,6 +120,9 @@ class Shared(Place):
     def trails(self, index: int) -> Iterator[Trail]:
         owners = self.owners.get(index, ())
         return (trail for owner in owners for trail in self.above.trails(owner))
+
+    def path(self, index: int) -> Path | None:
+        return self.above.path(self.picks.index(index))
 
 
 class Problem(NamedTuple):

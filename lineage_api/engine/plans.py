@@ -192,6 +192,10 @@ class Plans:
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._switches: OrderedDict[int, tuple[Any, list[str]]] = OrderedDict()
 
+    def __reduce__(self) -> tuple[type["Plans"], tuple[()]]:
+        """A schema is copied and pickled without its plans, which know nodes by their identity."""
+        return Plans, ()
+
     def of(self, execution: ExecutionContext) -> Plan:
         """The plan of an operation."""
         variables = execution.variable_values

@@ -32,6 +32,11 @@ from tests.stores import Store, filled
 
 EXAMPLES = os.environ.get("LINEAGE_API_EXAMPLES")
 
+# graphql-core's executor abandons what it no longer needs, and Python complains of it when it collects garbage.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:coroutine .* was never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
 
 @settings(
     max_examples=int(EXAMPLES or 150),

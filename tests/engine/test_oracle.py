@@ -24,7 +24,8 @@ from graphql import (
 from hypothesis import HealthCheck, assume, given, settings
 
 from tests.engine.context import OURS
-from tests.engine.random_schemas import Case, Graph, cases
+from tests.engine.random_cases import Case, cases
+from tests.engine.random_data import Graph
 
 EXAMPLES = os.environ.get("LINEAGE_API_EXAMPLES")
 
@@ -134,7 +135,7 @@ async def later(case: Case, context: type[ExecutionContext], operation: str, var
 
 
 def arguments(case: Case, graph: Graph, operation: str, variables: dict[str, Any]) -> tuple[Any, ...]:
-    return case.schema, case.parsed, case.root(graph, operation), graph, variables, operation
+    return case.schema, case.parsed, case.root(graph), graph, variables, operation
 
 
 def options(case: Case, context: type[ExecutionContext]) -> dict[str, Any]:

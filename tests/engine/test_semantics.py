@@ -372,6 +372,36 @@ def test_a_type_that_is_none_of_those_it_may_be(tell):
     assert errors[1][1] == ["found", 2]
 
 
+def test_types_are_proven_only_where_something_is(ask, schema):
+    """`is_type_of` is asked about objects: where there is null, or an empty list, there is nothing to ask."""
+    schema.type_map["Model"].is_type_of = lambda value, _info: "size" in value
+
+    assert ask("{ model { name } models { name } }", {"model": None, "models": []}) == {"model": None, "models": []}
+    assert ask("{ models { name owner { models { name } } } }", {"models": [None, churn]}) == {
+        "models": [None, {"name": "churn", "owner": {"models": [{"name": "base"}, {"name": "churn"}]}}]
+    }
+
+
+def test_a_resolver_is_told_where_it_is(ask, schema):
+    """The path has the keys of the response, and for each field the type that it is of."""
+    places = []
+
+    def noted(_source, info, **_arguments):
+        path = info.path
+        places.append(path.as_list())
+        while path is not None:
+            places.append((path.key, path.typename))
+            path = path.prev
+
+    schema.type_map["Model"].fields["echo"].resolve = noted
+    ask("{ all: models { owner { models { e: echo } } } }", {"models": [None, {"owner": {"models": [base]}}]})
+
+    assert places == [
+        ["all", 1, "owner", "models", 0, "e"],
+        *[("e", "Model"), (0, None), ("models", "Person"), ("owner", "Model"), (1, None), ("all", "Query")],
+    ]
+
+
 def test_a_directive_that_is_given_null(tell):
     """A variable with a default may be sent as null, which `if` does not take: an error of each selection with it."""
     document = "query ($b: Boolean = true) { model { name @include(if: $b) } models { name @include(if: $b) } }"
