@@ -33,6 +33,8 @@ def test_nothing_to_look_for(library):
     """Where no parent has a key, no statement is run."""
     assert library.ask("{ book(id: 3) { beside { label } } }") == {"book": {"beside": None}}
     assert library.cost == 1
+    assert library.ask("{ book(id: 5) { shelf { room } } }") == {"book": {"shelf": None}}
+    assert library.cost == 1
     assert library.ask("{ authors(ids: []) { teacher { name } pupils { name } books { totalCount } } }") == {
         "authors": []
     }
@@ -73,6 +75,14 @@ def test_values_in_place_of_rows(library):
     ]
 
 
+def test_a_value_of_a_row_that_cannot_be_converted(library):
+    """It is an error of its own parent."""
+    data, errors = library.tell("{ books { rating } }")
+
+    assert [book["rating"] for book in data["books"]] == ["*****", None, None, None, None]
+    assert errors == [("4 is not enough to say", ["books", place, "rating"]) for place in (3, 4)]
+
+
 def test_parents_with_the_same_key(library):
     """They have the same rows, which are read once; lists are not mixed up."""
     query = "{ books { author { name allBooks { name } pupils { name } } } }"
@@ -105,10 +115,14 @@ def test_an_error_in_a_row_that_parents_share(library):
 
 def test_several_where_there_may_be_one(library):
     """That parent has an error that names them; the others have theirs."""
+    library.reader.run("INSERT INTO books (id, author_id, title) VALUES (6, 2, 'more')")
     data, errors = library.tell("{ authors { book { year } } }")
 
-    assert [author["book"] for author in data["authors"]] == [None, {"year": 1843}, {"year": 1950}, None]
-    assert errors == [("There are several: engine, letters, notes.", ["authors", 0, "book"])]
+    assert [author["book"] for author in data["authors"]] == [None, None, {"year": 1950}, None]
+    assert errors == [
+        ("There are several: algebra, more.", ["authors", 1, "book"]),
+        ("There are several: engine, letters, notes.", ["authors", 0, "book"]),
+    ]
 
 
 def test_the_only_one_that_is_left(library):

@@ -119,6 +119,14 @@ def test_an_error_in_a_row_of_several_types(library):
     assert errors == [(NO_NULL.format("Author.birth"), ["things", place, "birth"]) for place in (0, 2)]
 
 
+def test_a_row_that_must_be_there(library):
+    """Where it has an error that nulls it, its parent is null too."""
+    data, errors = library.tell("""{ things(ids: ["b4", "b1"]) { ... on Book { author { name birth } } } }""")
+
+    assert data == {"things": [None, {"author": {"name": "ada", "birth": 1815}}]}
+    assert errors == [(NO_NULL.format("Author.birth"), ["things", 0, "author", "birth"])]
+
+
 EVERYTHING = """query ($skip: Boolean = false, $title: String = "notes") {
     authors { name pupils { name } teacher { name } ...A
         books(first: 2, orderBy: {field: PRICE}) { totalCount edges { cursor node { ...B } } pageInfo { endCursor } } }
