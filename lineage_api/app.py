@@ -53,11 +53,11 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         return await _readiness(database)
 
     app = Starlette(
-        routes=[
+        routes=[  # the one that is asked for most comes first
+            Route("/graphql", graphql),
             Route("/", _to_graphiql),
             Route("/healthz", _healthz),
             Route("/readyz", readyz),
-            Route("/graphql", graphql),
             graphiql.assets(),
         ],
         lifespan=lifespan,
