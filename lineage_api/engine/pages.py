@@ -7,11 +7,7 @@ from itertools import accumulate
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import (
-    Dialect,
-    Select,
-    func,
-)
+from sqlalchemy import Dialect, Select, func
 
 from lineage_api.engine import cursors, tables
 from lineage_api.engine.arrows import Arrow, distinct, fetched, kept_statement

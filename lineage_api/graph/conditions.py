@@ -1,6 +1,6 @@
 """Conditions of filters, in SQL, and what filters of several nouns are made of."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -67,6 +67,12 @@ def alternatives(filter_by: Any, meets: Callable[[Any], ColumnElement[bool]]) ->
         # A filter that is unknown in SQL's logic is not met, so its opposite is.
         found.append(not_(func.coalesce(meets(filter_by.not_), false())))
     return found
+
+
+def given_conditions(filter_by: object, conditions: Mapping[str, Callable[[Any], Any]]) -> list[Any]:
+    """What the fields of a filter that were given make, each by its own function."""
+    values = {name: getattr(filter_by, name) for name in conditions}
+    return [conditions[name](value) for name, value in values.items() if is_given(value)]
 
 
 def text_meets(value: ColumnElement[str], condition: TextCondition) -> list[ColumnElement[bool]]:

@@ -13,7 +13,7 @@ from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.errors import Unreadable
 from lineage_api.graph.abilities import Node, Taggable, tagged
-from lineage_api.graph.conditions import SortDirection, TextCondition, has_text, is_given, only_one
+from lineage_api.graph.conditions import SortDirection, TextCondition, given_conditions, has_text, only_one
 from lineage_api.graph.identity import identity
 from lineage_api.graph.nouns import ModelVersion
 from lineage_api.graph.rows import ALIASES, MODEL_VERSIONS, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
@@ -89,7 +89,7 @@ def narrow_models(rows: Select[Any], filter_by: Filter | None = None) -> Select[
     """The registered models that meet a filter."""
     if filter_by is None:
         return rows
-    found = [make(getattr(filter_by, name)) for name, make in _CONDITIONS.items() if is_given(getattr(filter_by, name))]
+    found = given_conditions(filter_by, _CONDITIONS)
     return rows.where(*(condition for conditions in found for condition in conditions))
 
 

@@ -16,6 +16,7 @@ from lineage_api.graph.conditions import (
     TextCondition,
     all_of,
     alternatives,
+    given_conditions,
     has_text,
     is_given,
     number_meets,
@@ -129,7 +130,7 @@ def _by(order: RunOrder) -> By:
     only_one(["field", "metric", "param"], [order.field, order.metric, order.param])
     is_descending = order.direction is SortDirection.DESC
     if is_given(order.metric):
-        return By(latest_metric(order.metric), is_descending, can_be_null=True)
+        return By(latest_metric(order.metric, _runs.run_uuid), is_descending, can_be_null=True)
     if is_given(order.param):
         return By(_param(order.param), is_descending, can_be_null=True)
     assert order.field is not None
@@ -137,11 +138,11 @@ def _by(order: RunOrder) -> By:
 
 
 # Looked up for each run: joined, the databases begin with the metric, whose rows are as many as there are runs.
-def latest_metric(key: str | None) -> ColumnElement[Any]:
-    """The last value of a metric of a run; null for NaN."""
+def latest_metric(key: str | None, run_id: ColumnElement[str]) -> ColumnElement[Any]:
+    """The last value of a metric of the run with this ID; null for NaN."""
     metrics = tables.latest_metrics.c
     value = case((metrics.is_nan, None), else_=metrics.value)
-    return select(value).where(metrics.key == key, metrics.run_uuid == _runs.run_uuid).scalar_subquery()
+    return select(value).where(metrics.key == key, metrics.run_uuid == run_id).scalar_subquery()
 
 
 def _param(key: str | None) -> ColumnElement[Any]:
@@ -159,8 +160,7 @@ def is_kept(filter_by: RunFilter) -> ColumnElement[bool]:
 
 def run_meets(filter_by: RunFilter) -> ColumnElement[bool]:
     """Whether a run meets a filter, in the trash or not."""
-    found = [make(getattr(filter_by, name)) for name, make in _CONDITIONS.items() if is_given(getattr(filter_by, name))]
-    return all_of([*found, *alternatives(filter_by, run_meets)])
+    return all_of([*given_conditions(filter_by, _CONDITIONS), *alternatives(filter_by, run_meets)])
 
 
 def _in_experiments(ids: list[str]) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, case, exists, select
+from sqlalchemy import ColumnElement, Select, exists
 
 from lineage_api.engine.nouns import given
 from lineage_api.engine.orders import By
@@ -14,12 +14,13 @@ from lineage_api.graph.conditions import (
     TextCondition,
     all_of,
     alternatives,
+    given_conditions,
     has_text,
     is_given,
     only_one,
 )
 from lineage_api.graph.rows import NEWEST_VERSIONS
-from lineage_api.graph.run_filter import RunFilter, run_meets
+from lineage_api.graph.run_filter import RunFilter, latest_metric, run_meets
 from lineage_api.store import convert, origins, tables
 
 _versions = tables.model_versions.c
@@ -120,22 +121,15 @@ def _by(order: ModelVersionOrder) -> By:
     only_one(["field", "metric"], [order.field, order.metric])
     is_descending = order.direction is SortDirection.DESC
     if is_given(order.metric):
-        return By(_metric_of_run(order.metric), is_descending, can_be_null=True)
+        return By(latest_metric(order.metric, origins.run_id), is_descending, can_be_null=True)
     assert order.field is not None
     field = _FIELDS[order.field]
     return By(field.expression, is_descending, field.can_be_null)
 
 
-def _metric_of_run(key: str | None) -> ColumnElement[Any]:
-    metrics = tables.latest_metrics.c
-    value = case((metrics.is_nan, None), else_=metrics.value)
-    return select(value).where(metrics.key == key, metrics.run_uuid == origins.run_id).scalar_subquery()
-
-
 def version_meets(filter_by: ModelVersionFilter) -> ColumnElement[bool]:
     """Whether a version meets a filter."""
-    found = [make(getattr(filter_by, name)) for name, make in _CONDITIONS.items() if is_given(getattr(filter_by, name))]
-    return all_of([*found, *alternatives(filter_by, version_meets)])
+    return all_of([*given_conditions(filter_by, _CONDITIONS), *alternatives(filter_by, version_meets)])
 
 
 def _has_alias(names: list[str]) -> ColumnElement[bool]:
