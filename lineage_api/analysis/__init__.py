@@ -1,0 +1,1 @@
+"""Answers to questions about models, as pure functions: values in, values out."""

@@ -1,0 +1,1 @@
+"""Our migrations, oldest first."""
