@@ -1,9 +1,10 @@
 """The whole server, put together in sight."""
 
+import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,6 +16,8 @@ from lineage_api.api import graphiql
 from lineage_api.api.http import GraphQL, Question
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
+from lineage_api.migrations.recorder import begun, looking_after
+from lineage_api.registry.service import Registry
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Database, Observer
 from lineage_api.store.model_files import ModelFiles
@@ -30,10 +33,12 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     """
     database = Database.of(settings.backend_store_uri, observe)
     artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
+    files = ModelFiles(artifacts)
+    registry = Registry(settings.backend_store_uri, files)
     graphql = GraphQL(
-        executable(),
+        executable(read_only=settings.read_only),
         database,
-        {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)},
+        {Artifacts: artifacts, ModelFiles: files, Registry: registry},
         max_page=settings.max_page,
         max_body_bytes=settings.max_body_bytes,
         max_document_tokens=settings.max_document_tokens,
@@ -41,11 +46,15 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        recorded = await asyncio.to_thread(begun, settings.backend_store_uri, may_make=settings.may_make)
+        database.has_history = registry.is_recorded = recorded.is_on
         await database.open()
         _spare_the_collector()
         try:
-            yield
+            async with looking_after(settings.backend_store_uri) if settings.may_make else nullcontext():
+                yield
         finally:
+            await asyncio.to_thread(registry.close)
             await database.close()
             artifacts.close()
 
@@ -66,11 +75,13 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     return app
 
 
-async def answered(settings: Settings, query: str) -> dict[str, Any]:
-    """The data that a server with these settings answers a query with, without serving anybody."""
+async def answered(
+    settings: Settings, query: str, variables: dict[str, Any] | None = None, actor: str | None = None
+) -> dict[str, Any]:
+    """The data that a server with these settings answers an operation with, without serving anybody."""
     app = create_app(settings)
     async with app.router.lifespan_context(app):
-        result = await app.state.graphql.execute(Question(query))
+        result = await app.state.graphql.execute(Question(query, variables, actor=actor))
     assert not result.errors, result.errors
     return dict(result.data)
 

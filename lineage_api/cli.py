@@ -21,8 +21,9 @@ def _settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             setting.option,
             envvar=list(setting.variables),
             type=setting.type,
+            is_flag=setting.type is bool,
             default=setting.default,
-            show_default=setting.default is not None,
+            show_default=setting.default is not None and setting.type is not bool,
             show_envvar=True,
             help=setting.help,
         )
@@ -68,8 +69,9 @@ def serve(**options: Any) -> None:
 def demo(folder: Path, name: str, host: str, port: int) -> None:
     """Make a small real project, four models and their history, and serve it."""
     from lineage_api.demo import project
+    from lineage_api.migrations.recording import begin
 
-    uri = project.make(folder, name, click.echo)
+    uri = project.make(folder, name, click.echo, prepared=begin)
     settings = replace(Settings(), backend_store_uri=uri, host=host, port=port)
     _show(settings, name)
     _serve(settings)
@@ -114,10 +116,102 @@ def healthcheck(url: str) -> None:
         sys.exit(1)
 
 
+_STORE = click.option(
+    "--backend-store-uri",
+    default=Settings.backend_store_uri,
+    envvar=["LINEAGE_API_BACKEND_STORE_URI", "MLFLOW_BACKEND_STORE_URI"],
+    show_default=True,
+    help="The database of the MLflow store.",
+)
+
+
+@main.group()
+def db() -> None:
+    """Make the tables and triggers of the history, or take them out again."""
+
+
+@db.command()
+@_STORE
+def upgrade(backend_store_uri: str) -> None:
+    """Make our tables and triggers, or what is missing of them, and add what was missed."""
+    from lineage_api.migrations import recording
+    from lineage_api.store.opening import prepared
+
+    state = recording.begin(prepared(backend_store_uri, is_served=False))
+    click.echo(f"History is recorded since {_moment(state.since)}; {state.added} events were added.")
+    if state.refusal:
+        click.echo(f"Changes by other tools are found afterwards only, since triggers are refused: {state.refusal}")
+
+
+@db.command()
+@_STORE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(backend_store_uri: str, yes: bool) -> None:
+    """Take all of ours out of the database again, with the whole history."""
+    from lineage_api.migrations import recording
+    from lineage_api.store.opening import prepared
+    from lineage_api.store.uris import masked
+
+    uri = prepared(backend_store_uri, create=False, is_served=False)
+    if not yes:
+        click.confirm(f"Delete the history in {masked(uri)} for good?", abort=True)
+    recording.end(uri)
+    click.echo("The history is gone; MLflow's tables are as they were.")
+
+
+@main.command()
+@_STORE
+def doctor(backend_store_uri: str) -> None:
+    """Say how far history is recorded, and what would help; exit with 1 when something should be done."""
+    from lineage_api.commands.doctor import findings
+    from lineage_api.store.opening import prepared
+
+    found = findings(prepared(backend_store_uri, create=False, is_served=False))
+    for finding in found:
+        click.echo(f"{'ok  ' if finding.is_well else 'todo'}  {finding.text}")
+    sys.exit(0 if all(finding.is_well for finding in found) else 1)
+
+
+@main.command()
+@click.argument("name")
+@_STORE
+@click.option("--artifacts-destination", envvar=["LINEAGE_API_ARTIFACTS_DESTINATION", "MLFLOW_ARTIFACTS_DESTINATION"])
+@click.option(
+    "--stage",
+    type=click.Choice(["STAGING", "PRODUCTION"], case_sensitive=False),
+    help="The stage to give back; PRODUCTION, unless an alias is named.",
+)
+@click.option("--alias", help="The alias to give back.")
+@click.option("--to", type=int, help="The version to go back to; by default the one that held the place before.")
+@click.option("--yes", is_flag=True, help="Do it, after printing the plan.")
+@click.option("--reason", help="Why, kept in history; needed with --yes.")
+@click.option("--force", is_flag=True, help="Go back even though a check failed.")
+@click.option("--actor", help="Who does it; by default the user of this system.")
+def rollback(name: str, **options: Any) -> None:
+    """Print where a stage or an alias of the registered model NAME would go back to; with --yes, go back."""
+    from lineage_api.commands.rollback import asked_for
+
+    if options["yes"] and not options["reason"]:
+        raise click.UsageError("--yes needs --reason: history keeps why.")
+    if options["stage"] and options["alias"]:
+        raise click.UsageError("Give one of --stage and --alias.")
+    lines, is_done = asked_for(name, **options)
+    click.echo("\n".join(lines))
+    sys.exit(0 if is_done else 1)
+
+
+def _moment(milliseconds: int | None) -> str:
+    from lineage_api.store.convert import moment
+
+    found = moment(milliseconds)
+    return found.isoformat(timespec="seconds") if found else "never"
+
+
 def _serve(settings: Settings) -> None:
     import uvicorn
 
     from lineage_api.app import create_app
+    from lineage_api.migrations.recorder import begun
     from lineage_api.store.opening import prepared
     from lineage_api.store.uris import masked
 
@@ -125,7 +219,9 @@ def _serve(settings: Settings) -> None:
         settings.backend_store_uri,
         registry_uri=settings.registry_store_uri,
         artifact_root=settings.default_artifact_root,
+        create=not settings.read_only,
     )
+    begun(uri, may_make=settings.may_make)  # here, so that a refusal is one line
     app = create_app(replace(settings, backend_store_uri=uri))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
     with _listener(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):

@@ -37,6 +37,15 @@ class Settings:
     """How many items a page may have, where the schema does not say otherwise."""
     artifact_time_limit_s: float = 2.0
     """How long a query waits for an artifact store."""
+    no_migrate: bool = False
+    """Whether the tables and triggers of the history are left to `lineage-api db upgrade`."""
+    read_only: bool = False
+    """Whether nothing is changed: there are no mutations, and nothing is made in the database."""
+
+    @property
+    def may_make(self) -> bool:
+        """Whether tables and triggers of ours may be made at the start."""
+        return not (self.no_migrate or self.read_only)
 
 
 @dataclass(frozen=True)
@@ -65,5 +74,5 @@ def _setting(part: Field[Any], text: str, hint: Any) -> Setting:
     own = PREFIX + part.name.upper()
     also = part.metadata.get("also")
     default = None if part.default is MISSING else part.default
-    kind = next((kind for kind in (int, float) if hint is kind), str)
+    kind = next((kind for kind in (bool, int, float) if hint is kind), str)
     return Setting(part.name, kind, default, text, (own, also) if also else (own,))

@@ -14,6 +14,8 @@ class Context:
     reader: Reader
     services: Mapping[type, Any]
     max_page: int
+    actor: str | None = None
+    """Who asks; None when nobody has to say who they are."""
 
     def service(self, kind: type) -> Any:
         """The service of a class."""

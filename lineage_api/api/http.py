@@ -42,6 +42,8 @@ class Question:
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
+    actor: str | None = None
+    """Who asks; None when nobody has to say who they are."""
 
 
 class Unanswerable(Exception):
@@ -113,7 +115,7 @@ class GraphQL:
             result = execute(
                 self._schema,
                 document,
-                context_value=Context(snapshot, self._services, self._max_page),
+                context_value=Context(snapshot, self._services, self._max_page, question.actor),
                 variable_values=question.variables,
                 operation_name=question.operation_name,
                 execution_context_class=ColumnarExecutionContext,

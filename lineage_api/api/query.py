@@ -10,12 +10,15 @@ from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.graph.abilities import Node
 from lineage_api.graph.conditions import only_one
+from lineage_api.graph.event_filter import event_order, narrow_events
 from lineage_api.graph.experiment_filter import experiment_order, narrow_experiments
 from lineage_api.graph.node import ByID
-from lineage_api.graph.nouns import Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run
+from lineage_api.graph.nouns import Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, RegistryEvent, Run
 from lineage_api.graph.registered_model import model_order, narrow_models, several_in_stage
+from lineage_api.graph.registry_at import AsOf, RegistrySnapshot, as_of
 from lineage_api.graph.rows import (
     DATASETS,
+    EVENTS,
     EXPERIMENTS,
     LOGGED_MODELS,
     MODEL_VERSIONS,
@@ -124,3 +127,8 @@ class Query:
         MODEL_VERSIONS, order=order_of_all_versions, narrow=narrow_versions
     )
     """Versions of every registered model."""
+    registry_at: RegistrySnapshot = resolved(AsOf(), as_of)
+    """The registry as it stood at a moment."""
+    registry_events: Connection[RegistryEvent] = arrow(EVENTS, order=event_order, narrow=narrow_events)
+    """What has happened in the registry, by default the newest first. Who polls asks for OLDEST_FIRST with
+    `afterEvent`, the last event that was handled."""

@@ -5,10 +5,13 @@ from functools import cache
 import strawberry
 from graphql import GraphQLScalarType, GraphQLSchema
 
+from lineage_api.api.mutation import Mutation
 from lineage_api.api.query import Query
+from lineage_api.api.user_errors import ERRORS
 from lineage_api.engine.leaves import KINDS
 from lineage_api.engine.schema import columnar
 from lineage_api.graph.dataset import Dataset
+from lineage_api.graph.event import RegistryEvent
 from lineage_api.graph.experiment import Experiment
 from lineage_api.graph.logged_model import LoggedModel
 from lineage_api.graph.model_version import ModelVersion
@@ -18,16 +21,18 @@ from lineage_api.graph.scalars import CONFIG, OWN_FORM
 
 
 @cache
-def declared() -> strawberry.Schema:
-    """The schema as it is declared."""
-    nodes = [Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, Run]
-    return strawberry.Schema(query=Query, types=nodes, config=CONFIG)
+def declared(*, read_only: bool = False) -> strawberry.Schema:
+    """The schema as it is declared; without mutations where nothing is to be changed."""
+    types = [Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, RegistryEvent, Run]
+    if read_only:
+        return strawberry.Schema(query=Query, types=types, config=CONFIG)
+    return strawberry.Schema(query=Query, mutation=Mutation, types=[*types, *ERRORS], config=CONFIG)
 
 
 @cache
-def executable() -> GraphQLSchema:
+def executable(*, read_only: bool = False) -> GraphQLSchema:
     """The schema as it is executed."""
-    schema = columnar(declared())
+    schema = columnar(declared(read_only=read_only))
     for name, kinds in OWN_FORM.items():
         scalar = schema.type_map[name]
         assert isinstance(scalar, GraphQLScalarType)

@@ -38,7 +38,7 @@ def make(
     folder: Path,
     name: str = NAME,
     progress: Callable[[str], None] = nothing,
-    prepared: Callable[[str], None] = nothing,
+    prepared: Callable[[str], object] = nothing,
 ) -> str:
     """Makes a small real project in this folder, or finds the one that is there; gives the URI of its store.
 
@@ -138,7 +138,7 @@ def _is_ours(database: Path) -> bool:
         return False
 
 
-def _build(place: Place, name: str, progress: Callable[[str], None], prepared: Callable[[str], None]) -> None:
+def _build(place: Place, name: str, progress: Callable[[str], None], prepared: Callable[[str], object]) -> None:
     command = [sys.executable, "-P", "-m", "lineage_api.demo.build", str(place.folder), name]
     pipe = subprocess.PIPE
     with (
@@ -158,7 +158,7 @@ def _build(place: Place, name: str, progress: Callable[[str], None], prepared: C
             raise _failure(place, noise.read().decode(errors="replace").strip())
 
 
-def _listen(child: subprocess.Popen[bytes], progress: Callable[[str], None], prepared: Callable[[], None]) -> None:
+def _listen(child: subprocess.Popen[bytes], progress: Callable[[str], None], prepared: Callable[[], object]) -> None:
     assert child.stdin is not None and child.stdout is not None  # noqa: PT018 - for type checkers
     for line in child.stdout:
         said = line.decode().rstrip()

@@ -1,7 +1,7 @@
 """Arrows: relations, one SQL statement for all parents of a level."""
 
 import inspect
-from collections.abc import Callable, ItemsView, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column
 
 from lineage_api.engine.levels import Call, Level, outcome
 from lineage_api.engine.orders import By, Order
-from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, checked, key_values, name_of
+from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
 from lineage_api.engine.tables import Picked, grouped, key_of, picked
 
@@ -47,7 +47,7 @@ class Arrow(Level):
         self.narrow = narrow
         self.value = value
         self.convert = convert
-        self._late = frozenset(_late_arguments(narrow) if narrow else ())
+        self._late = _late_arguments(narrow) if narrow else {}
         self._narrowing = _parameters(narrow, skip=1)
         self._ordering = _parameters(order) if callable(order) else ()
 
@@ -95,7 +95,7 @@ class Arrow(Level):
         for name in self._narrowing:
             value = arguments.get(name)
             if value is not None and name in self._late:
-                values[name] = checked(value)
+                values[name] = self._late[name].bound(value)
                 shape.append((name, Late))
             elif name in arguments:
                 shape.append((name, frozen(value)))
@@ -159,6 +159,8 @@ class Many(Arrow):
     """A list of rows for each parent, or of values where the arrow has a value."""
 
     is_list = True
+    default: Any = None
+    """The value of a parent that has no row, where a row stands for a value."""
 
     def resolve(self, call: Call) -> Steps[Any]:
         keys = self.keys(call) if self.to else [()] * len(call.parents)
@@ -194,14 +196,14 @@ class Many(Arrow):
             lists.setdefault(key(row), []).append(outcome(convert, row[-1]))
         if self.is_list:
             return [lists.get(mark, []) for mark in marks]
-        return [lists[mark][0] if mark in lists else None for mark in marks]
+        return [lists[mark][0] if mark in lists else self.default for mark in marks]
 
 
 class One(Many):
     """At most one row for each parent, or the value of that row.
 
     With `ambiguous`, a parent for which there are several has the exception that it makes of the values that they
-    have in a column, instead of the first row.
+    have in a column, instead of the first row. With `default`, that is the value of a parent that has no row.
     """
 
     is_list = False
@@ -211,10 +213,12 @@ class One(Many):
         rows: Rows,
         *,
         ambiguous: tuple[ColumnElement[Any], Callable[[Sequence[Any]], Exception]] | None = None,
+        default: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(rows, **options)
         self.ambiguous = ambiguous
+        self.default = default
 
     def names(self, wanted: frozenset[str] | None) -> list[str]:
         names = super().names(wanted)
@@ -270,15 +274,15 @@ def _parameters(function: Any, skip: int = 0) -> tuple[str, ...]:
     return tuple(inspect.signature(function).parameters)[skip:] if function is not None else ()
 
 
-def _late_arguments(function: Callable[..., Any]) -> list[str]:
+def _late_arguments(function: Callable[..., Any]) -> Mapping[str, Late]:
     hints = get_type_hints(function, include_extras=True)
-    return [name for name, hint in hints.items() if _is_late(hint)]
+    return {name: mark for name, hint in hints.items() for mark in _late_marks(hint)}
 
 
-def _is_late(hint: Any) -> bool:
-    metadata = getattr(hint, "__metadata__", ())
-    parts = () if get_origin(hint) is None else get_args(hint)
-    return any(isinstance(mark, Late) for mark in metadata) or any(_is_late(part) for part in parts)
+def _late_marks(hint: Any) -> Iterator[Late]:
+    yield from (mark for mark in getattr(hint, "__metadata__", ()) if isinstance(mark, Late))
+    for part in () if get_origin(hint) is None else get_args(hint):
+        yield from _late_marks(part)
 
 
 def frozen(value: Any) -> Any:

@@ -83,6 +83,9 @@ class Level(ABC):
     needs: tuple[str, ...] = ()
     """The columns of the parents that it uses."""
 
+    needs_with: Mapping[str, tuple[str, ...]] = {}
+    """The further columns that it uses where a query names an argument, by the argument's name in GraphQL."""
+
     convert_arguments: Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None
     """From arguments as GraphQL knows them to those of this level."""
 
@@ -174,3 +177,20 @@ class Batch(Level):
     def resolve(self, call: Call) -> Any:
         services = [] if self.service is None else [call.context.service(self.service)]
         return self.function(*services, *map(call.column, self.needs), **call.arguments)
+
+
+class Either(Level):
+    """One level where an argument is given; another, which may need other columns, where it is left out or null."""
+
+    def __init__(self, argument: str, given: Level, otherwise: Level) -> None:
+        self.argument = argument
+        self.given = given
+        self.otherwise = otherwise
+        self.needs = otherwise.needs
+        self.needs_with = {argument: given.needs}
+
+    def resolve(self, call: Call) -> Any:
+        if call.arguments.get(self.argument) is None:
+            return self.otherwise.resolve(call)
+        memo = call.memo.setdefault(self.argument, {})
+        return self.given.resolve(Call(call.parents, call.arguments, call.context, call.below, memo))

@@ -13,7 +13,8 @@ from strawberry.types.field import StrawberryField
 
 from lineage_api import docstrings
 from lineage_api.engine.arrows import Many, One, Ordering
-from lineage_api.engine.levels import LEVEL, Batch, Column, Level
+from lineage_api.engine.levels import LEVEL, Batch, Column, Either, Level
+from lineage_api.engine.listed import Listed
 from lineage_api.engine.pages import Page
 from lineage_api.engine.sql import Late, Rows, name_of
 
@@ -87,6 +88,22 @@ class _Own(Declared):
         return [p.replace(annotation=hints[p.name]) for p in inspect.signature(self._signature).parameters.values()]
 
 
+class _Either(Declared):
+    def __init__(self, argument: str, given: Declared, otherwise: Declared) -> None:
+        self._argument = argument
+        self._given = given
+        self._otherwise = otherwise
+
+    def level(self, annotation: str) -> Level:
+        given, otherwise = self._given.level(annotation), self._otherwise.level(annotation)
+        assert given is not None
+        assert otherwise is not None
+        return Either(self._argument, given, otherwise)
+
+    def parameters(self, level: Any) -> Sequence[inspect.Parameter]:
+        return self._given.parameters(level.given)
+
+
 def column(
     *columns: ColumnElement[Any],
     convert: Callable[..., Any] | None = None,
@@ -113,6 +130,11 @@ def arrow(
     return _Arrow(rows, {"of": _several(of), "to": _several(to), "order": order, "narrow": narrow, **options})
 
 
+def listed(rows: Rows, *, of: ColumnElement[Any], to: ColumnElement[Any] | Sequence[ColumnElement[Any]]) -> Any:
+    """A field that leads to rows whose keys stand in a column of the parents, as lists."""
+    return _Own(Listed(rows, name_of(of), _several(to)), None)
+
+
 def batch(function: Callable[..., Any], *columns: ColumnElement[Any] | str, service: type | None = None) -> Any:
     """A field that a function works out for all parents at once, from columns of theirs (or attributes, by name).
 
@@ -120,6 +142,12 @@ def batch(function: Callable[..., Any], *columns: ColumnElement[Any] | str, serv
     the field's arguments.
     """
     return _Batch(function, columns, service)
+
+
+def either(argument: str, given: Any, otherwise: Any) -> Any:
+    """A field that is declared in two ways: one for where an argument is given, which has all arguments of the field,
+    and one for where it is left out or null."""
+    return _Either(argument, given, otherwise)
 
 
 def resolved(level: Level | None, signature: Callable[..., Any] | None = None) -> Any:

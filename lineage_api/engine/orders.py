@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, or_, tuple_
+from sqlalchemy import ColumnElement, Integer, Table, and_, bindparam, or_, tuple_
 
 from lineage_api.engine import cursors
 
@@ -55,6 +55,11 @@ class Order:
     def names(self) -> list[str]:
         """What the parts of a row's sort key are called in a statement."""
         return [f"order_{i}" for i in range(len(self.terms))]
+
+    def is_key_of(self, table: Table) -> bool:
+        """Whether it is the order of a table's only key."""
+        keys = list(table.primary_key)
+        return len(keys) == len(self.terms) == 1 and self.terms[0].expression is keys[0]
 
     def columns(self) -> list[ColumnElement[Any]]:
         """The sort key of a row."""

@@ -32,12 +32,16 @@ class PageStatement:
         """The page of one parent."""
         place: list[ColumnElement[Any]] = [literal_column("0").label("place")]
         marks = place if self.arrow.is_joined else self.arrow.labelled_keys()
-        source, is_found = self.arrow.rows.source, self.arrow.is_joined and bool(self.arrow.to)
-        if self.dialect.name == "sqlite" and isinstance(source, Table) and not is_found:
+        source = self.arrow.rows.source
+        if self.dialect.name == "sqlite" and isinstance(source, Table) and not self._is_found_in(source):
             rows = select(*marks, *self._columns).select_from(source).where(_row_of(source).in_(self._found(source)))
             return rows.order_by(*self.order.clauses())
         by = self.order.clauses(self._columns[: len(self.order.terms)])
         return self._of_key(*marks, *self._columns).order_by(*by).limit(self._limit)
+
+    def _is_found_in(self, table: Table) -> bool:
+        """Whether an index leads to the rows of one parent, or to all rows in their order."""
+        return self.arrow.is_joined if self.arrow.to else self.order.is_key_of(table)
 
     def of_each(self) -> Select[Any]:
         """The page of one parent after the other, found by an index."""

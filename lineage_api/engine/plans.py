@@ -85,6 +85,14 @@ class FieldPlan:
         """The arguments as an ordinary resolver takes them, made anew at each call: it may change them."""
         return get_argument_values(self.field, self.nodes[0], variables) if self.field.args else {}
 
+    @property
+    def needs(self) -> Iterator[str]:
+        """The columns of its parents that its level needs."""
+        if self.level is not None:
+            yield from self.level.needs
+            for argument in self.nodes[0].arguments:
+                yield from self.level.needs_with.get(argument.name.value, ())
+
     @cached_property
     def below(self) -> "Below":
         """What is selected below it."""
@@ -102,7 +110,7 @@ class Selection:
     @cached_property
     def columns(self) -> frozenset[str]:
         """The columns of its parents that its levels need."""
-        return frozenset(name for field in self.fields if field.level for name in field.level.needs)
+        return frozenset(name for field in self.fields for name in field.needs)
 
 
 class Below:

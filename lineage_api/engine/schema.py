@@ -12,7 +12,6 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType
 
 from lineage_api.engine.levels import LEVEL, Column, Level
-from lineage_api.engine.tables import Row
 
 _STRAWBERRY = "strawberry-definition"
 
@@ -31,8 +30,9 @@ def columnar(schema: strawberry.Schema) -> GraphQLSchema:
     return executable
 
 
-def _type_name(value: Row, *_: Any) -> str | None:
-    return value.type_name
+def _type_name(value: Any, *_: Any) -> str | None:
+    """The name of an object's type: rows know it, and so does what stands beside them in a list of several types."""
+    return value.type_name  # type: ignore[no-any-return]
 
 
 def _equip(field: GraphQLField, schema: strawberry.Schema) -> None:

@@ -1,6 +1,6 @@
 """Statements for whole levels: rows of a noun, narrowed to those that some parents have."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -28,8 +28,16 @@ from lineage_api.errors import Unreadable
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class Late:
     """Marks an argument whose value is bound when a statement runs, so that one statement serves all values."""
+
+    convert: Callable[[Any], Any] | None = None
+    """From the argument to the value that is bound."""
+
+    def bound(self, value: Any) -> Any:
+        """What is bound for an argument."""
+        return checked(value if self.convert is None else self.convert(value))
 
 
 Bound = Annotated[T, Late()]

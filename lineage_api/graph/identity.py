@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Integer
 
 from lineage_api.engine.nouns import column
 
@@ -36,10 +36,11 @@ def is_key(key: Sequence[Any], columns: Sequence[ColumnElement[Any]]) -> bool:
     """Whether values can be a key of these columns."""
     if len(key) != len(columns):
         return False
-    return all(_is_fit(value, c.type.python_type) for value, c in zip(key, columns, strict=True))
+    return all(_is_fit(value, c.type) for value, c in zip(key, columns, strict=True))
 
 
-def _is_fit(value: Any, type_: Any) -> bool:
-    if type(value) is not type_:
+def _is_fit(value: Any, kind: Any) -> bool:
+    if type(value) is not kind.python_type:
         return False
-    return "\0" not in value if isinstance(value, str) else -(2**31) <= int(value) < 2**31
+    bits = 32 if type(kind) is Integer else 64
+    return "\0" not in value if isinstance(value, str) else -(2 ** (bits - 1)) <= int(value) < 2 ** (bits - 1)

@@ -2,16 +2,20 @@
 
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 import strawberry
+from sqlalchemy import Select
 
-from lineage_api.engine.nouns import arrow, batch, column, noun
+from lineage_api.engine.nouns import Connection, arrow, batch, column, either, noun
 from lineage_api.graph.abilities import LineageNode, Node, Taggable, tagged
 from lineage_api.graph.artifact import listings
+from lineage_api.graph.event_filter import AsItStood, event_order, narrow_history
 from lineage_api.graph.identity import identity
-from lineage_api.graph.nouns import Artifact, LoggedModel, ModelManifest, RegisteredModel, Run
+from lineage_api.graph.nouns import Artifact, LoggedModel, ModelManifest, RegisteredModel, RegistryEvent, Run
 from lineage_api.graph.rows import (
     ALIASES,
+    EVENTS,
     LOGGED_MODELS,
     MODEL_VERSION_TAGS,
     MODEL_VERSIONS,
@@ -20,11 +24,10 @@ from lineage_api.graph.rows import (
 )
 from lineage_api.graph.values import Tag
 from lineage_api.graph.version_filter import Stage
-from lineage_api.store import convert, origins
+from lineage_api.store import convert, origins, states
 from lineage_api.store.artifacts import Artifacts
+from lineage_api.store.history import DELETED
 from lineage_api.store.model_files import ModelFiles
-
-_DELETED = "Deleted_Internal"
 
 
 @strawberry.enum(description="Whether a version is ready to be used.")
@@ -41,11 +44,19 @@ def _label(name: str, version: int) -> str:
 
 
 def _is_deleted(stage: str) -> bool:
-    return stage == _DELETED
+    return stage == DELETED
 
 
 def _stage(stage: str) -> Stage:
-    return Stage.NONE if stage == _DELETED else Stage(stage)
+    return Stage.NONE if stage == DELETED else Stage(stage)
+
+
+def _stage_slot(history_id: int | None, version: int) -> tuple[int | None, str]:
+    return history_id, f"stage/{version}"
+
+
+def _at(rows: Select[Any], at: AsItStood | None = None) -> Select[Any]:
+    return rows.where(states.is_state_at(at))
 
 
 def _status(status: str | None) -> ModelVersionStatus:
@@ -66,8 +77,23 @@ class ModelVersion(Taggable, LineageNode, Node):
     """Its number."""
     is_deleted: bool = column(MODEL_VERSIONS.c.current_stage, convert=_is_deleted)
     """Whether it has been deleted: such a version is in no list, and is reached only through history or by its ID."""
-    stage: Stage = column(MODEL_VERSIONS.c.current_stage, convert=_stage)
+    stage: Stage = either(
+        "at",
+        arrow(
+            EVENTS,
+            of=[MODEL_VERSIONS.c.history_id, MODEL_VERSIONS.c.version],
+            to=[EVENTS.c.model_id, EVENTS.c.slot],
+            key=_stage_slot,
+            narrow=_at,
+            value=EVENTS.c.to_stage,
+            convert=_stage,
+            default=Stage.NONE,
+        ),
+        column(MODEL_VERSIONS.c.current_stage, convert=_stage),
+    )
     """Its stage; NONE when it has been deleted."""
+    stage_since: datetime | None = column(MODEL_VERSIONS.c.stage_since, convert=convert.moment)
+    """Since when it has been in its stage; null when it was moved there before history was recorded."""
     aliases: list[str] = arrow(
         ALIASES,
         of=[MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version],
@@ -86,6 +112,8 @@ class ModelVersion(Taggable, LineageNode, Node):
     """When it was registered; null when MLflow holds no valid moment."""
     updated_at: datetime | None = column(MODEL_VERSIONS.c.last_updated_time, convert=convert.moment)
     """When it last changed; null when MLflow holds no valid moment."""
+    registered_by: str | None = column(MODEL_VERSIONS.c.registered_by)
+    """Who registered it; null when nobody wrote it down."""
     tags: list[Tag] = arrow(
         MODEL_VERSION_TAGS,
         of=[MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version],
@@ -115,3 +143,11 @@ class ModelVersion(Taggable, LineageNode, Node):
     """What its files say of it; null when they cannot be read."""
     artifacts: list[Artifact] | None = batch(listings, MODEL_VERSIONS.c.artifact_uri, service=Artifacts)
     """The files and folders directly under a folder of it; null when the store does not answer."""
+    history: Connection[RegistryEvent] = arrow(
+        EVENTS,
+        of=[MODEL_VERSIONS.c.history_id, MODEL_VERSIONS.c.version],
+        to=[EVENTS.c.model_id, EVENTS.c.version],
+        order=event_order,
+        narrow=narrow_history,
+    )
+    """What has happened to it, by default the newest first."""

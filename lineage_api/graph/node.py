@@ -11,7 +11,15 @@ from lineage_api.engine.sql import Rows
 from lineage_api.engine.steps import Steps, together
 from lineage_api.engine.tables import Grouped, Mixed, Picked, Table
 from lineage_api.graph import identity
-from lineage_api.graph.rows import DATASETS, EXPERIMENTS, LOGGED_MODELS, MODEL_VERSIONS_EVER, REGISTERED_MODELS, RUNS
+from lineage_api.graph.rows import (
+    DATASETS,
+    EVENTS,
+    EXPERIMENTS,
+    LOGGED_MODELS,
+    MODEL_VERSIONS_EVER,
+    REGISTERED_MODELS,
+    RUNS,
+)
 from lineage_api.store import origins, tables
 
 NODES: Mapping[str, tuple[Rows, Sequence[ColumnElement[Any]]]] = {
@@ -25,11 +33,12 @@ NODES: Mapping[str, tuple[Rows, Sequence[ColumnElement[Any]]]] = {
         MODEL_VERSIONS_EVER.where(~origins.is_prompt(tables.model_versions.c.name)),
         [MODEL_VERSIONS_EVER.c.name, MODEL_VERSIONS_EVER.c.version],
     ),
+    "RegistryEvent": (EVENTS, [EVENTS.c.id]),
 }
 """Each type of Node: its rows, and the columns that an ID names it by."""
 
 
-class _OfType:
+class OfType:
     """What is selected on one type below a field of several."""
 
     def __init__(self, below: Lookahead, type_name: str) -> None:
@@ -72,7 +81,7 @@ class ByID(Level):
         columns = zip(*keys, strict=True)
         parents = Table({f"key_{i}": column for i, column in enumerate(columns)}, len(keys))
         memo = call.memo.setdefault(name, {})
-        return self._arrows[name].resolve(Call(parents, {}, call.context, _OfType(call.below, name), memo))
+        return self._arrows[name].resolve(Call(parents, {}, call.context, OfType(call.below, name), memo))
 
 
 def _place(name: str, index: Any) -> tuple[str, int] | None:

@@ -7,6 +7,7 @@ import strawberry
 if TYPE_CHECKING:
     from lineage_api.graph.artifact import Artifact as Artifact
     from lineage_api.graph.dataset import Dataset as Dataset
+    from lineage_api.graph.event import RegistryEvent as RegistryEvent
     from lineage_api.graph.experiment import Experiment as Experiment
     from lineage_api.graph.logged_model import LoggedModel as LoggedModel
     from lineage_api.graph.manifest import ModelManifest as ModelManifest
@@ -21,4 +22,5 @@ else:
     ModelManifest = Annotated["ModelManifest", strawberry.lazy("lineage_api.graph.manifest")]
     ModelVersion = Annotated["ModelVersion", strawberry.lazy("lineage_api.graph.model_version")]
     RegisteredModel = Annotated["RegisteredModel", strawberry.lazy("lineage_api.graph.registered_model")]
+    RegistryEvent = Annotated["RegistryEvent", strawberry.lazy("lineage_api.graph.event")]
     Run = Annotated["Run", strawberry.lazy("lineage_api.graph.run")]

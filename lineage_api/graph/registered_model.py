@@ -8,18 +8,28 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import ColumnElement, Select, and_, exists, func
 
-from lineage_api.engine.nouns import Connection, arrow, column, given, noun
+from lineage_api.engine.nouns import Connection, arrow, column, either, given, noun, resolved
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.errors import Unreadable
 from lineage_api.graph.abilities import Node, Taggable, tagged
 from lineage_api.graph.conditions import SortDirection, TextCondition, given_conditions, has_text, only_one
+from lineage_api.graph.event_filter import AsItStood, AsTheyStood, event_order, narrow_history
 from lineage_api.graph.identity import identity
-from lineage_api.graph.nouns import ModelVersion
-from lineage_api.graph.rows import ALIASES, MODEL_VERSIONS, REGISTERED_MODEL_TAGS, REGISTERED_MODELS
+from lineage_api.graph.nouns import ModelVersion, RegistryEvent
+from lineage_api.graph.rollback_plan import Plans, RollbackPlan, plan_arguments
+from lineage_api.graph.rows import (
+    ALIASES,
+    EVENTS,
+    MODEL_VERSIONS,
+    MODEL_VERSIONS_EVER,
+    PAST_ALIASES,
+    REGISTERED_MODEL_TAGS,
+    REGISTERED_MODELS,
+)
 from lineage_api.graph.values import Tag
 from lineage_api.graph.version_filter import Stage, narrow_to_one, narrow_versions, version_order
-from lineage_api.store import convert, origins, tables
+from lineage_api.store import convert, origins, states, tables
 
 _models = tables.registered_models.c
 _aliases = tables.registered_model_aliases.c
@@ -141,6 +151,19 @@ def _in_stage(rows: Select[Any], stage: InStage) -> Select[Any]:
     return rows.where(_versions.current_stage == stage.value)
 
 
+def _in_stage_at(rows: Select[Any], stage: InStage, at: AsItStood | None = None) -> Select[Any]:
+    return rows.where(states.was_in_stage(_versions.name, _versions.version, stage.value, at, tables.model_versions))
+
+
+def _aliases_at(rows: Select[Any], at: AsTheyStood | None = None) -> Select[Any]:
+    is_there = exists().where(
+        _versions.workspace == origins.WORKSPACE,
+        _versions.name == states.current_name,
+        _versions.version == PAST_ALIASES.c.version,
+    )
+    return rows.where(states.is_state_at(at), states.pointed_somewhere(at), is_there)
+
+
 def several_in_stage(versions: Sequence[int]) -> Unreadable:
     """Why a stage that holds several versions names none."""
     named = ", ".join(map(str, sorted(versions, reverse=True)))
@@ -154,11 +177,13 @@ class ModelAlias:
     name: str = column(ALIASES.c.alias)
     """Its name."""
     model_version: ModelVersion = arrow(
-        MODEL_VERSIONS,
+        MODEL_VERSIONS_EVER,
         of=[ALIASES.c.name, ALIASES.c.version],
-        to=[MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version],
+        to=[MODEL_VERSIONS_EVER.c.name, MODEL_VERSIONS_EVER.c.version],
     )
     """The version."""
+    since: datetime | None = column(ALIASES.c.since, convert=convert.moment)
+    """Since when; null when it was set before history was recorded."""
 
 
 @noun
@@ -183,11 +208,21 @@ class RegisteredModel(Taggable, Node):
         narrow=tagged(REGISTERED_MODEL_TAGS.c.key),
     )
     """Its tags, by key. Keys that start with `mlflow.` are left out unless asked for."""
-    aliases: list[ModelAlias] = arrow(
-        ALIASES.through(tables.model_versions, _is_target).where(origins.is_registered),
-        of=REGISTERED_MODELS.c.name,
-        to=ALIASES.c.name,
-        order=[ALIASES.c.alias],
+    aliases: list[ModelAlias] = either(
+        "at",
+        arrow(
+            PAST_ALIASES,
+            of=REGISTERED_MODELS.c.history_id,
+            to=PAST_ALIASES.c.model_id,
+            order=[PAST_ALIASES.c.alias],
+            narrow=_aliases_at,
+        ),
+        arrow(
+            ALIASES.through(tables.model_versions, _is_target).where(origins.is_registered),
+            of=REGISTERED_MODELS.c.name,
+            to=ALIASES.c.name,
+            order=[ALIASES.c.alias],
+        ),
     )
     """Its aliases, by name."""
     versions: Connection[ModelVersion] = arrow(
@@ -206,11 +241,31 @@ class RegisteredModel(Taggable, Node):
         ambiguous=(MODEL_VERSIONS.c.version, several_in_stage),
     )
     """One version; null when there is none. A stage that holds more than one is an error that names them."""
-    in_stage: list[ModelVersion] = arrow(
-        MODEL_VERSIONS,
-        of=REGISTERED_MODELS.c.name,
-        to=MODEL_VERSIONS.c.name,
-        order=version_order(),
-        narrow=_in_stage,
+    in_stage: list[ModelVersion] = either(
+        "at",
+        arrow(
+            MODEL_VERSIONS_EVER,
+            of=REGISTERED_MODELS.c.name,
+            to=MODEL_VERSIONS_EVER.c.name,
+            order=version_order(),
+            narrow=_in_stage_at,
+        ),
+        arrow(
+            MODEL_VERSIONS,
+            of=REGISTERED_MODELS.c.name,
+            to=MODEL_VERSIONS.c.name,
+            order=version_order(),
+            narrow=_in_stage,
+        ),
     )
     """The versions in a stage, newest first."""
+    history: Connection[RegistryEvent] = arrow(
+        EVENTS,
+        of=REGISTERED_MODELS.c.history_id,
+        to=EVENTS.c.model_id,
+        order=event_order,
+        narrow=narrow_history,
+    )
+    """What has happened to it and its versions, by default the newest first."""
+    rollback_plan: RollbackPlan = resolved(Plans(), plan_arguments)
+    """Where to go back to, and whether that is safe. Nothing is changed."""

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
 
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Rows
-from lineage_api.store import origins, tables
+from lineage_api.store import history, origins, states, tables
 
 t = tables
 
@@ -155,11 +155,11 @@ USED_MODELS = t.inputs.alias("used_models")
 
 is_used_model = (USED_MODELS.c.source_type == "RUN_INPUT") & (USED_MODELS.c.destination_type == "MODEL_INPUT")
 
-REGISTERED_MODELS = Rows.of(t.registered_models).where(
-    t.registered_models.c.workspace == origins.WORKSPACE, ~origins.is_prompt(t.registered_models.c.name)
-)
+_m, _v, _a = t.registered_models.c, t.model_versions.c, t.registered_model_aliases.c
 
-_v = t.model_versions.c
+REGISTERED_MODELS = Rows.of(t.registered_models, history_id=states.identity(_m.name, t.registered_models)).where(
+    _m.workspace == origins.WORKSPACE, ~origins.is_prompt(_m.name)
+)
 
 _source = case((_v.current_stage != "Deleted_Internal", _stated(_v.source)))
 _place = func.coalesce(_stated(_v.storage_location), _source)
@@ -171,12 +171,50 @@ MODEL_VERSIONS_EVER = Rows.of(
     stated_source=_source,
     # What MLflow did not resolve is a name, at which no files lie.
     artifact_uri=case((or_(_place.like("models:/%"), _place.like("runs:/%")), None), else_=_place),
+    history_id=states.identity(_v.name, t.model_versions),
+    stage_since=states.filled_since(_v.name, states.stage_slot(_v.version), t.model_versions),
+    registered_by=func.coalesce(_stated(_v.user_id), states.registrar(_v.name, _v.version, t.model_versions)),
 ).where(_v.workspace == origins.WORKSPACE)
 """Versions, deleted ones and prompts among them."""
 
 MODEL_VERSIONS = MODEL_VERSIONS_EVER.where(origins.is_model_version)
 
-ALIASES = Rows.of(t.registered_model_aliases).where(t.registered_model_aliases.c.workspace == origins.WORKSPACE)
+ALIASES = Rows.of(
+    t.registered_model_aliases,
+    since=states.filled_since(_a.name, states.alias_slot(_a.alias), t.registered_model_aliases),
+).where(_a.workspace == origins.WORKSPACE)
+
+EVENTS = Rows.of(history.events, current_name=states.current_name).where(states.is_recorded)
+
+PAST_ALIASES = Rows.of(history.events, name=states.current_name, since=states.known_since).where(
+    states.is_recorded, history.events.c.kind == "ALIAS_SET"
+)
+"""Events that set aliases, with the columns of aliases."""
+
+NAMED = history.events.alias("named")
+"""The events that gave a registered model the names that it had."""
+
+TENURES = Rows(
+    history.events.join(NAMED, (NAMED.c.model_id == history.events.c.model_id) & (NAMED.c.slot == "name")),
+    {
+        **dict(history.events.c),
+        "model_name": NAMED.c.model_name,
+        "name": states.current_name.label("name"),
+        "since": states.known_since.label("since"),
+        "event_id": case((states.is_known, history.events.c.id)).label("event_id"),
+    },
+).where(states.is_recorded, NAMED.c.id > 0)
+"""Events, each with a name that its registered model had, and what came of it."""
+
+LAST_TENURES = Rows.of(
+    history.events,
+    name=states.current_name,
+    since=states.known_since,
+    event_id=case((states.is_known, history.events.c.id)),
+).where(states.is_recorded)
+"""Events as the times that began with them, by the name that the registered model had then."""
+
+RECORDING = Rows.of(history.recording)
 
 NEWEST_RUNS = [By(t.runs.c.start_time, is_descending=True, can_be_null=True), By(t.runs.c.run_uuid)]
 OLDEST_RUNS = [By(t.runs.c.start_time, can_be_null=True), By(t.runs.c.run_uuid)]

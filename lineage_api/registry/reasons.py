@@ -1,5 +1,6 @@
 """Why a change is refused, in a form that a person can act on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lineage_api.analysis.checks import Check
@@ -52,3 +53,10 @@ class Refused(LineageError):
     def __init__(self, *reasons: Reason) -> None:
         super().__init__(" ".join(reason.message for reason in reasons))
         self.reasons = reasons
+
+
+def require(*found: Sequence[Reason]) -> None:
+    """Refuses when anything was found to be wrong, with all of it."""
+    reasons = [reason for reasons in found for reason in reasons]
+    if reasons:
+        raise Refused(*reasons)

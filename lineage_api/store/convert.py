@@ -25,6 +25,16 @@ def milliseconds(moment: datetime) -> int:
     return -((_EPOCH - moment) // timedelta(milliseconds=1))
 
 
+def millisecond_of(moment: datetime) -> int:
+    """The time of MLflow's that a moment lies in."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def recorded(milliseconds: int) -> datetime:
+    """A time of our own, which is always there."""
+    return moment(milliseconds) or _EPOCH
+
+
 def seconds_between(start: int | None, end: int | None) -> float | None:
     """How long something took that began and ended at these times of MLflow's."""
     return None if not start or not end else (end - start) / 1000

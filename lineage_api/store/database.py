@@ -9,11 +9,11 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
-from sqlalchemy import Dialect, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Dialect, Select, make_url
 
 from lineage_api.errors import TimedOut
 from lineage_api.store import functions
+from lineage_api.store.dialects import dialect_of
 
 Row = Sequence[Any]
 Observer = Callable[[str], None]
@@ -45,6 +45,19 @@ class _Plain:
         return ()
 
 
+class _Compiled:
+    """A statement with the values of its parameters."""
+
+    def __init__(self, query: Select[Any], dialect: Dialect) -> None:
+        compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        self.text = str(compiled)
+        self._values = compiled.params
+        self._positions = compiled.positiontup if compiled.positional else None
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:  # noqa: ARG002
+        return self._values if self._positions is None else [self._values[name] for name in self._positions]
+
+
 _REVISION = _Plain("SELECT version_num FROM alembic_version")
 
 
@@ -57,13 +70,24 @@ class Snapshot(ABC):
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
         """The rows that a statement gives."""
 
+    async def read(self, query: Select[Any]) -> Sequence[Row]:
+        """The rows of a query that is asked once."""
+        rows = self.fetch(_Compiled(query, self.dialect), {})
+        return rows if isinstance(rows, Sequence) else await rows
+
     @abstractmethod
     async def close(self) -> None:
-        """Ends the snapshot."""
+        """Ends the snapshot; what is read after that is the beginning of another one."""
 
 
 class Database(ABC):
     """The database of a store."""
+
+    kind: str
+    """What SQLAlchemy calls it."""
+
+    has_history = True
+    """Whether it has our own tables; set before the first snapshot."""
 
     def __init__(self, observe: Observer | None = None) -> None:
         self.observe = observe or (lambda _: None)
@@ -76,6 +100,11 @@ class Database(ABC):
 
     async def open(self) -> None:  # noqa: B027 - SQLite shares nothing
         """Opens what is shared by all snapshots."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """The words in which it is asked."""
+        return dialect_of(self.kind, has_history=self.has_history)
 
     @abstractmethod
     def snapshot(self) -> Snapshot:
@@ -98,6 +127,8 @@ class Database(ABC):
 
 class SQLite(Database):
     """SQLite, in the process: a statement takes less time than a thread's turn."""
+
+    kind = "sqlite"
 
     def __init__(self, uri: str, observe: Observer | None = None) -> None:
         super().__init__(observe)
@@ -163,9 +194,8 @@ def _file(path: str) -> _File:
 class SQLiteSnapshot(Snapshot):
     """A read transaction, begun with the first statement."""
 
-    dialect = sqlite.dialect(paramstyle="qmark")
-
     def __init__(self, database: SQLite) -> None:
+        self.dialect = database.dialect
         self._database = database
         self._connection: _Connection | None = None
         self._is_begun = False
@@ -207,11 +237,13 @@ class SQLiteSnapshot(Snapshot):
         if self._connection is not None:
             self._connection.rollback()
             self._database.give_back(self._connection)
-            self._connection = None
+            self._connection, self._is_begun = None, False
 
 
 class PostgreSQL(Database):
     """PostgreSQL, through a pool of psycopg 3."""
+
+    kind = "postgresql"
 
     def __init__(self, uri: str, observe: Observer | None = None) -> None:
         super().__init__(observe)
@@ -272,9 +304,8 @@ _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 class PostgreSQLSnapshot(Snapshot):
     """A read-only transaction at REPEATABLE READ, begun with the first statement."""
 
-    dialect = postgresql.psycopg.dialect()  # type: ignore[no-untyped-call]
-
     def __init__(self, database: PostgreSQL) -> None:
+        self.dialect = database.dialect
         self._database = database
         self._connection: asyncio.Future[Any] | None = None
 
@@ -289,5 +320,6 @@ class PostgreSQLSnapshot(Snapshot):
 
     async def close(self) -> None:
         if self._connection is not None:
+            connection, self._connection = self._connection, None
             with suppress(Exception):  # a connection that could not be had need not be given back
-                await self._database.give_back(await self._connection)
+                await self._database.give_back(await connection)

@@ -8,9 +8,17 @@ Triggers write the events (see `triggers`). IDs are the order in which transacti
 event has a negative one until its transaction commits.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint, text
 
 metadata = MetaData()
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """Options of an index of some rows alone, where the database has such."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 _ID = BigInteger().with_variant(Integer, "sqlite")
 """An integer of 64 bits, which SQLite counts up only under this name."""
@@ -59,6 +67,7 @@ events = Table(
     Index("lineage_events_of_slot", "model_id", "slot", "id"),
     Index("lineage_events_of_stage", "to_stage", "ended_at", "occurred_at"),
     Index("lineage_events_of_time", "occurred_at"),
+    Index("lineage_events_of_alias", "ended_at", "occurred_at", **only_where("alias IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 """What has happened, by what came of it."""

@@ -7,6 +7,7 @@ them is trusted: of a damaged file that is left out which can't be read.
 import asyncio
 import json
 import math
+import posixpath
 import re
 import time
 from collections import OrderedDict
@@ -25,14 +26,19 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from lineage_api.store.artifacts import Artifacts
+from lineage_api.store.artifacts import Artifacts, File
 
 _MOST_BYTES = 2**20
 _MOST_KNOWN = 4096
 _MOST_PACKAGES = 2000
 _MOST_CHARACTERS = 1000
+_MOST_LISTED = 10_000
+_MOST_PARTS = 100
 _RETRY_AFTER_S = 30
-_NAMES = ("MLmodel", "requirements.txt", "conda.yaml", "python_env.yaml")
+_ENVIRONMENT = ("requirements.txt", "conda.yaml", "python_env.yaml")
+_NAMES = ("MLmodel", *_ENVIRONMENT)
+_PARTS = ("data", "model_data", "model_path", "model_binary", "pickled_model", "python_model", "code")
+"""The words of MLflow's flavors for a file or folder without which a model can't be loaded."""
 _SIDES = ("inputs", "outputs", "params")
 _NOTHING = {"", "~", "null"}
 """How YAML writes that there is nothing."""
@@ -96,6 +102,20 @@ class Manifest:
     model_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found where a model should lie."""
+
+    is_reached: bool
+    """Whether the artifact store answered; if not, the rest says nothing."""
+    missing: list[str] | None
+    """Which of its files and folders are not there, or are empty, by path; None when that can't be seen."""
+    manifest: Manifest | None
+    """None when MLmodel can't be read."""
+    unread: list[str]
+    """Which files of its environment are missing or damaged; all that there could be when there is none."""
+
+
 class ModelFiles:
     """What the files of models say, read once: they never change. Those that can't be read are tried again later."""
 
@@ -117,6 +137,39 @@ class ModelFiles:
                 found[location] = known.manifest
                 self._remember(location, known)
         return [found[location] if location else None for location in locations]
+
+    async def examined(self, locations: Sequence[str | None]) -> list[Examined]:
+        """What is at these places now, each in its place: nothing that was read before is asked, and none is kept."""
+        contents = await self._artifacts.contents(locations, _NAMES, _MOST_BYTES)
+        mlmodels = await asyncio.to_thread(lambda: [_yaml((files or {}).get("MLmodel")) for files in contents])
+        parts = [["MLmodel", *_parts(_mapping(mlmodel.get("flavors")))] for mlmodel in mlmodels]
+        wanted = [[(at, path) for path in paths] for at, paths in zip(locations, parts, strict=True)]
+        there = await self._are_there([place for places in wanted for place in places])
+        states = [{path: there[at, path] for at, path in places} for places in wanted]
+        found = zip(contents, mlmodels, states, strict=True)
+        return await asyncio.to_thread(lambda: [_examined(*each) for each in found])
+
+    async def _are_there(self, wanted: Sequence["_Place"]) -> "dict[_Place, bool | None]":
+        """Which of these are files, or folders that are not empty; None where that can't be seen."""
+        around = await self._listed({_parent(place) for place in wanted})
+        known = {(at, file.path): file for (at, _), files in around.items() for file in files or []}
+        within = await self._listed({place for place in wanted if place in known and known[place].is_folder})
+
+        def is_there(place: _Place) -> bool | None:
+            if place not in known:
+                return None if around[_parent(place)] is None else False
+            if place not in within:
+                return True
+            files = within[place]
+            return None if files is None else bool(files)
+
+        return {place: is_there(place) for place in wanted}
+
+    async def _listed(self, folders: "Iterable[_Place]") -> "dict[_Place, list[File] | None]":
+        """What is directly in these folders; None where the store does not answer, or a path leads elsewhere."""
+        asked = [*folders]
+        files = await self._artifacts.listings([at for at, _ in asked], [path for _, path in asked], _MOST_LISTED)
+        return dict(zip(asked, files, strict=True))
 
     def _recalled(self, location: str) -> "_Known | None":
         """What is known of a location, unless it is time to look again."""
@@ -143,8 +196,7 @@ class ModelFiles:
         """What the files of one model say; for good only when none of them is missing yet."""
         mlmodel = _yaml(files.get("MLmodel"))
         flavors = _mapping(mlmodel.get("flavors"))
-        declared = _mapping(_mapping(flavors.get("python_function")).get("env")).values()
-        is_complete = bool(flavors) and all(name in files for name in declared if name in _NAMES)
+        is_complete = bool(flavors) and all(name in files for name in _declared(flavors))
         until = math.inf if is_complete else time.monotonic() + self._retry_after_s
         return _Known(_manifest(mlmodel, flavors, files) if mlmodel else None, until)
 
@@ -156,6 +208,26 @@ class _Known:
     manifest: Manifest | None
     until: float
     """When it is to be read again, by the monotonic clock."""
+
+
+_Place = tuple[str | None, str]
+"""A location, and a path below it."""
+
+
+def _parent(place: _Place) -> _Place:
+    """The folder that it is in."""
+    return place[0], posixpath.dirname(place[1])
+
+
+def _examined(files: dict[str, bytes] | None, mlmodel: dict[str, Any], states: dict[str, bool | None]) -> Examined:
+    """What was found where these files are."""
+    if files is None:
+        return Examined(False, None, None, [])
+    flavors = _mapping(mlmodel.get("flavors"))
+    missing = [path for path, is_there in states.items() if is_there is False]
+    is_seen = bool(missing) or None not in states.values()
+    manifest = _manifest(mlmodel, flavors, files) if mlmodel else None
+    return Examined(True, missing if is_seen else None, manifest, _unread(flavors, files))
 
 
 def _manifest(mlmodel: dict[str, Any], flavors: dict[str, Any], files: dict[str, bytes]) -> Manifest:
@@ -193,6 +265,42 @@ def _list(value: Any) -> list[Any]:
 def _filled(value: Any) -> str | None:
     """A text that says something."""
     return value if isinstance(value, str) and value not in _NOTHING else None
+
+
+# The files that MLmodel names
+
+
+def _parts(flavors: dict[str, Any]) -> list[str]:
+    """The files and folders that make up the model, by path below its own, each once."""
+    named = [flavor.get(key) for flavor in map(_mapping, flavors.values()) for key in _PARTS]
+    function = _mapping(flavors.get("python_function"))
+    named += [_mapping(artifact).get("path") for artifact in _mapping(function.get("artifacts")).values()]
+    if code := _filled(function.get("model_code_path")):
+        # MLflow writes where it was when the model was logged, and keeps it beside MLmodel.
+        named.append(posixpath.basename(code.replace("\\", "/")))
+    paths = dict.fromkeys(posixpath.normpath(path) for path in map(_filled, named) if path)
+    return [path for path in islice(paths, _MOST_PARTS) if path != "."]
+
+
+def _declared(flavors: dict[str, Any]) -> list[str]:
+    """The files of the environment that MLmodel names; older versions of MLflow named one."""
+    environment = _mapping(flavors.get("python_function")).get("env")
+    named = [environment] if isinstance(environment, str) else _mapping(environment).values()
+    return [name for name in named if name in _ENVIRONMENT]
+
+
+def _unread(flavors: dict[str, Any], files: dict[str, bytes]) -> list[str]:
+    """The files of the environment that should be there and are not, or make no sense."""
+    needed = {*_declared(flavors), *files}
+    if "-r requirements.txt" in _list(_yaml(files.get("python_env.yaml")).get("dependencies")):
+        needed.add("requirements.txt")
+    expected = [name for name in _ENVIRONMENT if name in needed] or _ENVIRONMENT
+    return [name for name in expected if not _makes_sense(name, files.get(name))]
+
+
+def _makes_sense(name: str, data: bytes | None) -> bool:
+    """Whether a file of the environment can be understood."""
+    return _required(data) is not None if name == "requirements.txt" else bool(_yaml(data))
 
 
 # The signature: JSON texts in YAML

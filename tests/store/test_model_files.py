@@ -1,7 +1,10 @@
 import json
 import platform
+import shutil
 import time
+from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -10,7 +13,10 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlflow.entities import FileInfo
 from mlflow.models import ModelSignature, infer_signature
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry as registry
 from mlflow.types.schema import (
     AnyType,
     Array,
@@ -27,7 +33,15 @@ from mlflow.types.schema import (
 from sklearn.linear_model import LinearRegression
 
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.model_files import Environment, Manifest, ModelFiles, Package, Signature, SignatureField
+from lineage_api.store.model_files import (
+    Environment,
+    Examined,
+    Manifest,
+    ModelFiles,
+    Package,
+    Signature,
+    SignatureField,
+)
 
 
 @pytest.fixture
@@ -111,6 +125,10 @@ async def test_a_model_that_mlflow_logged(files, tmp_path):
         model_id=logged.model_id,
     )
     assert read.size_bytes > 100
+
+    assert await files.examined([where]) == [Examined(True, [], read, [])]
+    Path(where, "model.pkl").unlink()
+    assert await files.examined([where]) == [Examined(True, ["model.pkl"], read, [])]
 
 
 def shown(field):
@@ -374,3 +392,164 @@ async def test_only_so_many_are_kept(artifacts, tmp_path):
 
     assert (await files.manifests(locations[:1]))[0] is a
     assert (await files.manifests(locations[1:2]))[0] is not b
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """The folder of a model that MLflow's client wrote, with code and a file of its own."""
+    (tmp_path / "helper").mkdir()
+    (tmp_path / "helper" / "code.py").touch()
+    (tmp_path / "words.txt").write_text("a b")
+    mlflow.pyfunc.save_model(
+        str(tmp_path / "kept"),
+        python_model=mlflow.pyfunc.PythonModel(),
+        code_paths=[str(tmp_path / "helper")],
+        artifacts={"words": str(tmp_path / "words.txt")},
+        pip_requirements=["numpy==2.1.0"],
+    )
+    return tmp_path / "kept"
+
+
+@pytest.mark.filterwarnings("ignore")
+async def test_a_model_is_examined_as_it_is_now(files, kept):
+    """Nothing is remembered: what is deleted between two looks is missing at the second."""
+    [manifest] = await files.manifests([str(kept)])
+    assert await files.examined([str(kept)]) == [Examined(True, [], manifest, [])]
+    assert [p.name for p in manifest.environment.packages] == ["mlflow", "numpy"]
+
+    (kept / "python_model.pkl").unlink()
+    (kept / "artifacts" / "words.txt").unlink()
+    shutil.rmtree(kept / "code")
+    [damaged] = await files.examined([str(kept)])
+    assert damaged == Examined(True, ["python_model.pkl", "code", "artifacts/words.txt"], manifest, [])
+
+    (kept / "requirements.txt").unlink()
+    (kept / "conda.yaml").write_text("a: [")
+    [damaged] = await files.examined([str(kept)])
+    assert damaged.unread == ["requirements.txt", "conda.yaml"]
+    assert damaged.manifest == replace(manifest, environment=Environment(platform.python_version(), []))
+
+    (kept / "MLmodel").unlink()
+    assert await files.examined([str(kept)]) == [Examined(True, ["MLmodel"], None, ["requirements.txt", "conda.yaml"])]
+    shutil.rmtree(kept)
+    assert await files.examined([str(kept)]) == [
+        Examined(True, ["MLmodel"], None, ["requirements.txt", "conda.yaml", "python_env.yaml"])
+    ]
+    assert await files.manifests([str(kept)]) == [manifest]
+
+
+async def test_what_is_examined_is_not_kept(files, location):
+    """What is read later, for other questions, is read for them."""
+    write(location, MLmodel=MLMODEL)
+    await files.examined([location])
+    write(location, MLmodel=MLMODEL + "run_id: r\n")
+    assert (await files.manifests([location]))[0].run_id == "r"
+
+
+async def test_a_store_that_does_not_answer(files, location):
+    """It fails, or may not be asked; the others are examined, each in its place."""
+    write(location, MLmodel=MLMODEL, requirements_txt="a==1")
+    silent = Examined(False, None, None, [])
+    said = await files.examined(["nonsense://host/x", location, None, "http://host/x", location])
+    environment = Environment(None, [Package("a", "1", "a==1")])
+    there = Examined(True, [], Manifest(None, ["python_function"], None, environment, None, None, None), [])
+    assert said == [silent, there, silent, silent, there]
+    assert await files.examined([]) == []
+
+
+class Forgetful(ArtifactRepository):
+    """An artifact store of a plugin that fails when it is asked what is in a folder."""
+
+    def list_artifacts(self, path=None):
+        if path:
+            raise ConnectionError
+        return [FileInfo("MLmodel", False, 100), FileInfo("data", True, None)]
+
+    def _download_file(self, remote_file_path, local_path):
+        Path(local_path).write_text("flavors: {keras: {data: data}, python_function: {data: data/within}}")
+
+    def log_artifact(self, local_file, artifact_path=None):
+        raise NotImplementedError
+
+    def log_artifacts(self, local_dir, artifact_path=None):
+        raise NotImplementedError
+
+
+async def test_a_store_that_answers_only_at_first(files):
+    """What it did not show is neither there nor missing."""
+    registry.register("forgetful", Forgetful)
+    [found] = await files.examined(["forgetful://host/run"])
+    assert (found.is_reached, found.missing, found.manifest.flavors) == (True, None, ["keras", "python_function"])
+
+
+@pytest.mark.parametrize(
+    ("flavors", "missing"),
+    [
+        ("{sklearn: {pickled_model: model.pkl, code: null}}", []),
+        ("{sklearn: {pickled_model: ./model.pkl, code: }, python_function: {model_path: model.pkl}}", []),
+        ("{python_function: {data: data/deep/model.bin}}", []),
+        ("{python_function: {data: data/deep}}", []),
+        ("{python_function: {data: data}}", []),
+        ("{python_function: {data: .}}", []),
+        ("{python_function: {model_code_path: /home/me/agent.py}}", []),
+        ('{python_function: {model_code_path: "C:\\\\me\\\\agent.py"}}', []),
+        ("{python_function: {model_code_path: gone.py}}", ["gone.py"]),
+        ("{xgboost: {data: model.xgb}, python_function: {data: model.xgb}}", ["model.xgb"]),
+        ("{pytorch: {model_data: empty}}", ["empty"]),
+        ("{keras: {data: model.pkl/within}}", ["model.pkl/within"]),
+        ("{python_function: {artifacts: {a: {path: data/b}, c: {path: data/deep}, d: e}}}", ["data/b"]),
+        ("{python_function: {data: [x], code: {}, artifacts: [x]}, b: c}", []),
+        ("{python_function: {data: ../elsewhere}}", None),
+        ("{python_function: {data: ../elsewhere, code: code}}", ["code"]),
+        ("{python_function: {data: out}}", ["out"]),
+        ("{python_function: {data: out/model.bin}}", None),
+    ],
+)
+async def test_the_parts_of_a_model(files, tmp_path, flavors, missing):
+    """Files and folders that MLmodel names; outside of the model's own folder nothing is looked at."""
+    location = tmp_path / "kept"
+    (location / "data" / "deep").mkdir(parents=True)
+    (location / "empty").mkdir()
+    for path in ("data/deep/model.bin", "model.pkl", "agent.py"):
+        (location / path).touch()
+    write(str(location), MLmodel=f"flavors: {flavors}")
+    (tmp_path / "elsewhere").mkdir()
+    (location / "out").symlink_to(tmp_path / "elsewhere")
+
+    [found] = await files.examined([str(location)])
+    assert (found.is_reached, found.missing) == (True, missing)
+
+
+async def test_a_model_of_very_many_parts(files, location):
+    """The first hundred are looked at."""
+    artifacts = {str(n): {"path": f"{n}/{n}"} for n in range(120)}
+    write(location, MLmodel=yaml.safe_dump({"flavors": {"python_function": {"artifacts": artifacts}}}))
+    [found] = await files.examined([location])
+    assert len(found.missing) == 100
+
+
+@pytest.mark.parametrize(
+    ("env", "written", "unread"),
+    [
+        (
+            "{conda: conda.yaml, virtualenv: python_env.yaml}",
+            {"conda_yaml": "a: b", "python_env_yaml": "python: 3"},
+            [],
+        ),
+        ("{conda: conda.yaml, virtualenv: python_env.yaml}", {"conda_yaml": "a: b"}, ["python_env.yaml"]),
+        ("conda.yaml", {"requirements_txt": "a"}, ["conda.yaml"]),
+        ("conda.yaml", {"conda_yaml": "a: b"}, []),
+        ("other.yaml", {"conda_yaml": "a: b", "requirements_txt": b"\xff"}, ["requirements.txt"]),
+        (
+            "{virtualenv: python_env.yaml}",
+            {"python_env_yaml": "dependencies: [x, -r requirements.txt]"},
+            ["requirements.txt"],
+        ),
+        ("[5]", {}, ["requirements.txt", "conda.yaml", "python_env.yaml"]),
+    ],
+)
+async def test_the_files_of_an_environment(files, location, env, written, unread):
+    """Those that MLmodel names, those that they name, and those that are there anyway."""
+    write(location, MLmodel=f"flavors: {{python_function: {{env: {env}}}}}", **written)
+    [found] = await files.examined([location])
+    assert found.unread == unread

@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
+from lineage_api.store.history import only_where
 from lineage_api.store.trigger_forms import NUMBERING, run
 
 revision = "a1"
@@ -56,6 +57,8 @@ def upgrade() -> None:
     op.create_index("lineage_events_of_slot", "lineage_events", ["model_id", "slot", "id"])
     op.create_index("lineage_events_of_stage", "lineage_events", ["to_stage", "ended_at", "occurred_at"])
     op.create_index("lineage_events_of_time", "lineage_events", ["occurred_at"])
+    of_aliases = only_where("alias IS NOT NULL")
+    op.create_index("lineage_events_of_alias", "lineage_events", ["ended_at", "occurred_at"], **of_aliases)
     op.create_table("lineage_recording", sa.Column("since", sa.BigInteger, primary_key=True, autoincrement=False))
     op.create_table(
         "lineage_requests",

@@ -1,0 +1,63 @@
+"""The command `doctor`: how a database stands, and what would help. Nothing is changed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from lineage_api.migrations import recording
+from lineage_api.store import convert, reconciliation
+from lineage_api.store.engines import reading
+from lineage_api.store.uris import masked
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that was looked at."""
+
+    is_well: bool
+    text: str
+
+
+def findings(uri: str) -> list[Finding]:
+    """What there is to say of a database that MLflow's tables are in."""
+    return [Finding(True, f"{masked(uri)} is a store of the MLflow that is installed"), *_history(uri), *_journal(uri)]
+
+
+def _history(uri: str) -> Iterator[Finding]:
+    state = recording.looked_at(uri)
+    if not state.is_on:
+        yield Finding(False, "history is not recorded: run `lineage-api db upgrade`, or `serve`")
+        return
+    since = convert.moment(state.since)
+    yield Finding(True, f"history is recorded since {since.isoformat(timespec='seconds') if since else '?'}")
+    if state.missing:
+        yield Finding(
+            False,
+            f"{len(state.missing)} triggers are missing ({', '.join(state.missing)}): changes by other tools are found"
+            " afterwards only; run `lineage-api db upgrade` as an account that may make triggers",
+        )
+    else:
+        yield Finding(True, "triggers record what any tool changes, as it happens")
+    with reading(uri).connect() as connection:
+        missing, ended = reconciliation.differences(connection)
+    count = len(missing | ended)
+    if count:
+        yield Finding(False, f"{count} changes are not in the history yet: run `lineage-api db upgrade`, or `serve`")
+    else:
+        yield Finding(True, "the history is equal to the tables")
+
+
+def _journal(uri: str) -> Iterator[Finding]:
+    if not uri.startswith("sqlite"):
+        return
+    with reading(uri).connect() as connection:
+        mode = connection.scalar(text("PRAGMA journal_mode"))
+    if mode == "wal":
+        yield Finding(True, "the journal mode is WAL: readers and writers don't wait for each other")
+    else:
+        yield Finding(
+            False,
+            f"the journal mode is {mode}: a write waits for readers and holds up new ones; with everybody stopped, run"
+            " `PRAGMA journal_mode = WAL` once",
+        )

@@ -1,0 +1,58 @@
+"""The recording of history while a server runs: begun at the start, looked after once a minute."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from lineage_api.errors import Unsuitable
+from lineage_api.migrations import recording
+from lineage_api.migrations.recording import Recording
+
+INTERVAL_S = 60
+"""How often the history is compared with the tables."""
+
+_log = logging.getLogger(__name__)
+
+
+def begun(uri: str, *, may_make: bool) -> Recording:
+    """How far history is recorded, after it was begun where that is allowed; what is missing is said in the log."""
+    if not may_make:
+        state = recording.looked_at(uri)
+        if not state.is_on:
+            _log.warning("History is not recorded, and nothing can be changed: run `lineage-api db upgrade`")
+        return state
+    try:
+        state = recording.begin(uri)
+    except Unsuitable as refusal:
+        state = recording.looked_at(uri)
+        if state.is_on:
+            raise
+        _log.warning("%s; run `lineage-api db upgrade` as an account that may make them", refusal)
+    if state.refusal:
+        _log.warning("Changes by other tools are found once a minute only, since triggers are refused: %s", state.refusal)
+    return state
+
+
+@asynccontextmanager
+async def looking_after(uri: str, interval_s: float = INTERVAL_S) -> AsyncIterator[None]:
+    """Meanwhile the history is compared with the tables once in a while."""
+    task = asyncio.create_task(_look_after(uri, interval_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _look_after(uri: str, interval_s: float) -> None:
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            state = await asyncio.to_thread(recording.catch_up, uri)
+        except Exception:  # noqa: BLE001 - such as a database that is away for a while
+            _log.warning("The history could not be compared with the tables", exc_info=True)
+            continue
+        if state.added:
+            _log.warning("%d changes had not been recorded as they happened, and were added", state.added)

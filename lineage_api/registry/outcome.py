@@ -1,0 +1,50 @@
+"""What a change came to, as keys: the objects themselves are read afresh."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The keys of all that a change was about; what does not apply is None or empty."""
+
+    model: str | None = None
+    """The name of the registered model, after the change."""
+    version: int | None = None
+    others: list[int] = field(default_factory=list)
+    """The versions that made room for it."""
+    previous: int | None = None
+    """The version that an alias pointed at before."""
+    alias: str | None = None
+    deleted: int | None = None
+    """The number of a version that is gone."""
+    subject: list[Any] | None = None
+    """The type and key of what was tagged."""
+    recovered: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    events: list[int] = field(default_factory=list)
+    """The IDs of the events, the one that brought about the others first."""
+
+    def written(self) -> str:
+        """As a text, to be kept."""
+        return orjson.dumps(asdict(self)).decode()
+
+    @classmethod
+    def read(cls, text: str) -> "Outcome":
+        """From the text that was kept."""
+        return cls(**orjson.loads(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks for a change, why, and under which key."""
+
+    mutation: str
+    actor: str | None = None
+    reason: str | None = None
+    key: str | None = None
+    """The caller's own, by which a repeated request is known."""
+    digest: str = ""
+    """Of the input, which tells one request from another under the same key."""

@@ -1,0 +1,38 @@
+"""The words in which each database is asked, whether or not it has our own tables."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Dialect, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from lineage_api.store import history
+
+
+@cache
+def dialect_of(name: str, *, has_history: bool = True) -> Dialect:
+    """The dialect of a database; where it has no history, our own tables are empty ones."""
+    made: Dialect = _DIALECTS[name]()
+    if not has_history:
+        made.statement_compiler = type("WithoutHistory", (_WithoutHistory, made.statement_compiler), {})
+    return made
+
+
+_DIALECTS: dict[str, Any] = {
+    "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
+    "postgresql": postgresql.psycopg.dialect,
+}
+
+
+class _WithoutHistory(SQLCompiler):
+    """Writes what has the columns of a table of ours and no rows, where the table would stand."""
+
+    def visit_table(self, table: Table, asfrom: bool = False, **options: Any) -> str:  # type: ignore[override]
+        if not asfrom or table.metadata is not history.metadata:
+            return super().visit_table(table, asfrom=asfrom, **options)  # type: ignore[no-any-return, no-untyped-call]
+        types = self.dialect.type_compiler_instance
+        columns = [f"CAST(NULL AS {types.process(c.type)}) AS {self.preparer.quote(c.name)}" for c in table.c]
+        # SQLite's tables have this column too, by which pages are read.
+        empty = f"(SELECT {', '.join([*columns, 'NULL AS rowid'])} WHERE 1 = 0)"
+        return empty if options.get("enclosing_alias") is not None else f"{empty} AS {self.preparer.quote(table.name)}"
