@@ -1,10 +1,9 @@
 """The whole server, put together in sight."""
 
-import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,7 +15,7 @@ from lineage_api.api import graphiql
 from lineage_api.api.http import GraphQL, Question
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
-from lineage_api.migrations.recorder import begun, looking_after
+from lineage_api.migrations.recorder import recorded
 from lineage_api.registry.service import Registry
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Database, Observer
@@ -46,17 +45,16 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        recorded = await asyncio.to_thread(begun, settings.backend_store_uri, may_make=settings.may_make)
-        database.has_history = registry.is_recorded = recorded.is_on
-        await database.open()
-        _spare_the_collector()
-        try:
-            async with looking_after(settings.backend_store_uri) if settings.may_make else nullcontext():
+        async with recorded(settings.backend_store_uri, may_make=settings.may_make) as recording:
+            database.has_history = registry.is_recorded = recording.is_on
+            await database.open()
+            _spare_the_collector()
+            try:
                 yield
-        finally:
-            await asyncio.to_thread(registry.close)
-            await database.close()
-            artifacts.close()
+            finally:
+                registry.close()  # waits for changes whose clients are gone
+                await database.close()
+                artifacts.close()
 
     async def readyz(_: Request) -> Response:
         return await _readiness(database)

@@ -11,6 +11,7 @@ from lineage_api.api.context import Context
 from lineage_api.api.schema import executable
 from lineage_api.app import create_app
 from lineage_api.config import Settings
+from lineage_api.migrations import recording
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Database
 from lineage_api.store.model_files import ModelFiles
@@ -72,6 +73,7 @@ class Oracle:
         """An oracle for the store at a URI."""
         known = Settings(**settings)
         database, artifacts = Database.of(uri), Artifacts(known.artifacts_destination, known.artifact_time_limit_s)
+        database.has_history = recording.looked_at(uri).is_on
         await database.open()
         yield cls(database, {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)}, known.max_page)
         await database.close()

@@ -3,11 +3,47 @@
 from typing import Any
 
 import httpx
+import sqlalchemy
+
+from tests.stores import Store
 
 ERRORS = """errors {
     __typename message path
     ... on ConflictError { current { label } } ... on UnsafeError { checks { name status detail } }
 }"""
+
+EVENTS = """events {
+    kind origin actor reason modelName previousName version fromStage toStage alias previousVersion key value
+    previousValue cause { kind }
+}"""
+_TABLES = [
+    "registered_models", "registered_model_tags", "registered_model_aliases", "model_versions", "model_version_tags",
+    "tags", "experiment_tags", "logged_model_tags", "lineage_models", "lineage_events", "lineage_requests",
+]  # fmt: skip
+
+
+def event(kind: str, **more: Any) -> dict[str, Any]:
+    """An event as `EVENTS` selects it: that of a change through our API to the registered model `m`."""
+    nothing = dict.fromkeys(
+        ("actor", "reason", "previousName", "version", "fromStage", "toStage", "alias", "previousVersion", "key")
+    )
+    plain = {**nothing, "value": None, "previousValue": None, "cause": None, "origin": "API", "modelName": "m"}
+    return {**plain, "kind": kind, **more}
+
+
+def everything(store: Store) -> dict[str, list[Any]]:
+    """All rows that a change may touch."""
+    with sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.NullPool).connect() as connection:
+        return {
+            table: sorted(map(repr, connection.execute(sqlalchemy.text(f"SELECT * FROM {table}")))) for table in _TABLES
+        }
+
+
+def prompt(store: Store, name: str) -> None:
+    """A prompt: MLflow's own client goes on writing tags of one in a thread."""
+    store.registered_model(name)
+    mark = "INSERT INTO registered_model_tags (workspace, name, key, value) VALUES ('default', :name, :key, 'true')"
+    store.sql(mark, name=name, key="mlflow.prompt.is_prompt")
 
 
 class Changer:
@@ -32,7 +68,8 @@ class Changer:
     async def change(self, mutation: str, selected: str = "events { kind }", **given: Any) -> dict[str, Any]:
         """The payload of a change that is made."""
         payload = await self.payload(mutation, selected, **given)
-        assert payload.pop("errors") == []
+        errors = payload.pop("errors")
+        assert not errors, errors
         return payload
 
     async def refused(self, mutation: str, **given: Any) -> list[dict[str, Any]]:

@@ -3,14 +3,16 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from tests.asking import Client
+from tests.changing import Changer, everything
 from tests.stores import POSTGRESQL, Store, has_postgresql
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -19,7 +21,7 @@ os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Templates"]:
-    """One empty store of each kind, to be copied: MLflow's migrations take seconds."""
+    """One empty store of each kind, its history recorded, to be copied: MLflow's migrations take seconds."""
     made = Templates(tmp_path_factory.mktemp("templates"))
     yield made
     made.drop()
@@ -38,22 +40,25 @@ class Templates:
         return self._sqlite(folder) if kind == "sqlite" else self._postgresql()
 
     def _sqlite(self, folder: Path) -> str:
+        from lineage_api.migrations.recording import begin
         from lineage_api.store.opening import prepared
 
         if "sqlite" not in self._made:
             self._made["sqlite"] = prepared(f"sqlite:///{self._folder / 'mlflow.db'}", artifact_root=str(self._folder))
+            begin(self._made["sqlite"])
             with closing(sqlite3.connect(self._folder / "mlflow.db")) as connection:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         shutil.copy(self._folder / "mlflow.db", folder / "mlflow.db")
         return f"sqlite:///{folder / 'mlflow.db'}"
 
     def _postgresql(self) -> str:
+        from lineage_api.migrations.recording import begin
         from lineage_api.store.opening import prepared
 
         if "postgresql" not in self._made:
             name = self._named("template")
             _administer(f"CREATE DATABASE {name}")
-            prepared(f"{POSTGRESQL}/{name}", artifact_root=str(self._folder))
+            begin(prepared(f"{POSTGRESQL}/{name}", artifact_root=str(self._folder)))
             self._made["postgresql"] = name
         name = self._named("copy")
         _administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']}")
@@ -97,3 +102,22 @@ async def client(store: Store, statements: list[str]) -> AsyncIterator[Client]:
     """Asks the whole server about `store`."""
     async with Client.of(store.uri, statements) as asking:
         yield asking
+
+
+@pytest.fixture
+async def changer(client: Client) -> Changer:
+    """Changes `store` through the whole server."""
+    return Changer(client.http)
+
+
+@pytest.fixture
+def refused(store: Store, changer: Changer) -> Callable[..., Awaitable[list[dict[str, Any]]]]:
+    """Asks for a change that is refused, and sees that nothing at all was changed; gives why."""
+
+    async def refused(mutation: str, **given: Any) -> list[dict[str, Any]]:
+        before = everything(store)
+        errors = await changer.refused(mutation, **given)
+        assert everything(store) == before
+        return errors
+
+    return refused

@@ -157,6 +157,19 @@ class Store:
         mlflow.set_tracking_uri(self.uri)
         return int(self.client.copy_model_version(f"models:/{name}/{version}", to).version)
 
+    def registered(self, uri: str, name: str) -> int:
+        """The number of the version that MLflow's own function registers; it goes by global settings."""
+        import mlflow
+        from mlflow.environment_variables import MLFLOW_REGISTRY_URI
+
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        try:
+            return int(mlflow.register_model(uri, name).version)
+        finally:
+            mlflow.set_registry_uri("")
+            MLFLOW_REGISTRY_URI.unset()
+
     def prompt(self, name: str) -> None:
         """A new prompt, which MLflow keeps beside registered models."""
         self.client.register_prompt(name, "Say {{this}}.")
@@ -165,6 +178,17 @@ class Store:
         """Changes a row as somebody with a database console would."""
         with self._engine.begin() as connection:
             connection.execute(sqlalchemy.text(statement), values)
+
+    def tick(self) -> None:
+        """Lets every event of the history have happened as many seconds after 1970 as it has in its ID."""
+        is_end = """kind IN ('ALIAS_REMOVED', 'TAG_REMOVED', 'MODEL_DELETED')
+            OR kind = 'DESCRIPTION_CHANGED' AND value IS NULL OR kind = 'VERSION_DELETED' AND to_stage IS NULL"""
+        of_model = "SELECT MIN(n.id) FROM lineage_events n WHERE n.model_id = e.model_id AND n.id > e.id AND"
+        self.sql(
+            f"""UPDATE lineage_events AS e SET occurred_at = id * 1000, ended_at = CASE
+                WHEN ended_at IS NULL THEN NULL WHEN {is_end} THEN id * 1000
+                ELSE COALESCE(({of_model} n.slot = e.slot), ({of_model} n.kind = 'MODEL_DELETED')) * 1000 END"""
+        )
 
     @cached_property
     def _engine(self) -> sqlalchemy.Engine:

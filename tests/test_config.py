@@ -10,7 +10,7 @@ from lineage_api.cli import serve
 from lineage_api.config import Setting, Settings, every_setting
 
 EACH = pytest.mark.parametrize("setting", every_setting(), ids=lambda setting: setting.name)
-SAMPLES = {str: ("postgresql://host/store", "postgresql://host/store"), int: ("7", 7), float: ("0.5", 0.5)}
+SAMPLES = {bool: ("true", True), str: ("postgresql://host/store", "postgresql://host/store"), int: ("7", 7), float: ("0.5", 0.5)}
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,12 @@ def test_each_can_be_set_by_its_option(setting):
     """And nothing else is changed by that."""
     text, value = SAMPLES[setting.type]
 
-    assert read(setting.option, text) == Settings(**{setting.name: value})
+    assert read(*option(setting, text)) == Settings(**{setting.name: value})
+
+
+def option(setting, text):
+    """An option with its value; a flag has none."""
+    return [setting.option] if setting.type is bool else [setting.option, text]
 
 
 @EACH
@@ -58,9 +63,9 @@ def test_each_can_be_set_by_its_variables(setting, monkeypatch):
     for variable in reversed(setting.variables):
         monkeypatch.setenv(variable, text)
         assert read() == Settings(**{setting.name: value})
-        monkeypatch.setenv(variable, {str: "other", int: "8", float: "0.75"}[setting.type])
+        monkeypatch.setenv(variable, {bool: "no", str: "other", int: "8", float: "0.75"}[setting.type])
 
-    assert read(setting.option, text) == Settings(**{setting.name: value})
+    assert read(*option(setting, text)) == Settings(**{setting.name: value})
     assert setting.variables[0] == f"LINEAGE_API_{setting.name.upper()}"
 
 

@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).parents[1] / "lineage_api"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in path.relative_to(PACKAGE).parts]
 
 MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may be imported by all
-    "cli": "config app api store registry demo click uvicorn",  # api: for the schema that it prints
-    "app": "config api pages registry store engine starlette",
+    "cli": "config app api commands migrations store registry demo click uvicorn",  # api: for the schema that it prints
+    "app": "config api pages registry migrations store engine starlette",
+    "commands": "config app migrations store sqlalchemy",
     "pages": "starlette",
     "api": "config graph registry engine store graphql strawberry sqlalchemy starlette",
     "graph": "registry analysis store engine graphql strawberry sqlalchemy",
@@ -37,6 +38,12 @@ LATE = {  # besides cli.py, where each command imports what it runs
     ("store/search.py", "mlflow"): "it takes seconds, and only MLflow's own search syntax needs it",
     ("store/database.py", "psycopg"): "an extra, without which SQLite is served",
     ("store/database.py", "psycopg_pool"): "the same",
+    ("migrations/recording.py", "alembic"): "it takes long, and only a migration needs it",
+    ("registry/models.py", "mlflow"): "it takes seconds, and only changes need it",
+    ("registry/tags.py", "mlflow"): "the same",
+    ("registry/units.py", "mlflow"): "the same",
+    ("registry/units.py", "lineage_api"): "the part that imports MLflow at once",
+    ("registry/versions.py", "mlflow"): "the same as of the models",
 }
 
 

@@ -11,6 +11,7 @@ from lineage_api.app import answered
 from lineage_api.cli import main
 from lineage_api.config import Settings, every_setting
 from lineage_api.demo import project
+from lineage_api.migrations.recording import begin
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```graphql\n(.*?)```\n\n```json\n(.*?)```", README, re.DOTALL)
@@ -19,10 +20,10 @@ EXAMPLES = re.findall(r"```graphql\n(.*?)```\n\n```json\n(.*?)```", README, re.D
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The URI of the demo's store."""
-    return project.make(tmp_path_factory.mktemp("readme") / "demo")
+    return project.make(tmp_path_factory.mktemp("readme") / "demo", prepared=begin)
 
 
-@pytest.mark.parametrize(("query", "answer"), EXAMPLES, ids=["lineage", "roll back"])
+@pytest.mark.parametrize(("query", "answer"), EXAMPLES, ids=["lineage", "plan", "go back", "history"])
 async def test_an_example_answers_as_written(demo: str, query: str, answer: str) -> None:
     """Numbers and versions may differ from machine to machine, by a little."""
     assert_alike(await answered(Settings(backend_store_uri=demo), query), json.loads(answer))

@@ -42,12 +42,14 @@ class Answer:
     @property
     def deleted_version_id(self) -> str | None:
         """The ID of the version that is gone."""
-        return self.outcome.deleted and encoded("ModelVersion", self.outcome.model, self.outcome.deleted)
+        version = self.outcome.deleted
+        return None if version is None else encoded("ModelVersion", self.outcome.gone, version)
 
     @property
     def deleted_model_id(self) -> str | None:
         """The ID of the registered model that is gone."""
-        return self.outcome.model and encoded("RegisteredModel", self.outcome.model)
+        name = self.outcome.gone
+        return None if name is None else encoded("RegisteredModel", name)
 
 
 _VERSION = [MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version]
@@ -112,7 +114,7 @@ class DeleteRegisteredModelPayload:
 
     deleted_id: strawberry.ID | None = column(named("deleted_model_id"))
     """The ID that it had; null when the change was refused."""
-    deleted_name: str | None = column(named("model"))
+    deleted_name: str | None = column(named("gone"))
     """The name that it had; null when the change was refused."""
     events: list[RegistryEvent] = _events()
     """What history says of it, what brought about the others first."""

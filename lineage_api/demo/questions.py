@@ -3,20 +3,22 @@
 ROLLBACK = """\
 {
   registeredModel(name: %s) {
-    inStage(stage: PRODUCTION) {
-      version
-      aliases
-      tags(keys: ["incident", "incident_summary"]) { key value }
-      manifest { sizeBytes }
-    }
-    versions(filterBy: {stages: [ARCHIVED]}, first: 1) {
-      nodes {
+    rollbackPlan(stage: PRODUCTION) {
+      current {
+        version
+        aliases
+        tags(keys: ["incident", "incident_summary"]) { key value }
+        manifest { sizeBytes }
+      }
+      target {
         version
         description
         run { name metric(key: "rmse") code { commit } }
         manifest { sizeBytes environment { pythonVersion packages(names: ["scikit-learn"]) { version } } }
       }
+      isSafe
+      checks { name status detail }
     }
   }
 }"""
-"""What is in Production, what is wrong with it, and which version was there before; `%s` is the model's name."""
+"""What is in Production, what is wrong with it, and which version to go back to; `%s` is the model's name."""

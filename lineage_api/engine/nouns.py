@@ -145,8 +145,7 @@ def batch(function: Callable[..., Any], *columns: ColumnElement[Any] | str, serv
 
 
 def either(argument: str, given: Any, otherwise: Any) -> Any:
-    """A field that is declared in two ways: one for where an argument is given, which has all arguments of the field,
-    and one for where it is left out or null."""
+    """A field that is declared in two ways: for where an argument is given, with all arguments, and for otherwise."""
     return _Either(argument, given, otherwise)
 
 

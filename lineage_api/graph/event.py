@@ -22,8 +22,8 @@ def _stage(stage: str | None) -> Stage | None:
 
 def _entered(kind: str, stage: str | None) -> Stage | None:
     """A stage that a version entered; a version begins in none."""
-    is_beginning = kind == "VERSION_REGISTERED" and stage == Stage.NONE.value
-    return None if is_beginning else _stage(stage)
+    entered = _stage(stage)
+    return None if kind == "VERSION_REGISTERED" and entered is Stage.NONE else entered
 
 
 @noun
@@ -46,9 +46,7 @@ class RegistryEvent(Node):
     """The name of the registered model, at that time."""
     previous_name: str | None = column(EVENTS.c.previous_name)
     """The name that the registered model had before; null unless it was renamed."""
-    model: RegisteredModel | None = arrow(
-        REGISTERED_MODELS, of=EVENTS.c.current_name, to=REGISTERED_MODELS.c.name
-    )
+    model: RegisteredModel | None = arrow(REGISTERED_MODELS, of=EVENTS.c.current_name, to=REGISTERED_MODELS.c.name)
     """The registered model; null when it is gone."""
     version: int | None = column(EVENTS.c.version)
     """The number of the version; null when it was about no version."""

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, and_, exists, func
+from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 
 from lineage_api.engine.nouns import Connection, arrow, column, either, given, noun, resolved
 from lineage_api.engine.orders import By
@@ -29,7 +29,7 @@ from lineage_api.graph.rows import (
 )
 from lineage_api.graph.values import Tag
 from lineage_api.graph.version_filter import Stage, narrow_to_one, narrow_versions, version_order
-from lineage_api.store import convert, origins, states, tables
+from lineage_api.store import convert, history, origins, states, tables
 
 _models = tables.registered_models.c
 _aliases = tables.registered_model_aliases.c
@@ -152,16 +152,18 @@ def _in_stage(rows: Select[Any], stage: InStage) -> Select[Any]:
 
 
 def _in_stage_at(rows: Select[Any], stage: InStage, at: AsItStood | None = None) -> Select[Any]:
-    return rows.where(states.was_in_stage(_versions.name, _versions.version, stage.value, at, tables.model_versions))
+    return rows.where(states.stage_at(_versions.name, _versions.version, at, tables.model_versions) == stage.value)
 
 
 def _aliases_at(rows: Select[Any], at: AsTheyStood | None = None) -> Select[Any]:
-    is_there = exists().where(
+    there = select(_versions.version).where(
         _versions.workspace == origins.WORKSPACE,
         _versions.name == states.current_name,
         _versions.version == PAST_ALIASES.c.version,
     )
-    return rows.where(states.is_state_at(at), states.pointed_somewhere(at), is_there)
+    # As a value: PostgreSQL, lacking statistics, would begin a join with all versions that there are.
+    is_there = there.correlate(PAST_ALIASES.c.version.table).scalar_subquery().is_not(None)
+    return rows.where(states.is_state_at(at), states.target_stage_at(at) != history.DELETED, is_there)
 
 
 def several_in_stage(versions: Sequence[int]) -> Unreadable:

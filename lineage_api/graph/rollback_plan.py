@@ -19,7 +19,7 @@ from lineage_api.graph.nouns import ModelVersion
 from lineage_api.graph.registry_at import Tenure
 from lineage_api.graph.rows import LAST_TENURES, MODEL_VERSIONS
 from lineage_api.graph.version_filter import Stage
-from lineage_api.registry import rollback
+from lineage_api.registry.plans import Place, plans
 from lineage_api.store.model_files import ModelFiles
 
 OfStage = Annotated[Stage, strawberry.argument(description="The stage to roll back; not together with an alias.")]
@@ -87,9 +87,9 @@ class Plans(Level):
     async def resolve(self, call: Call) -> Any:
         given = {name: value if is_given(value) else None for name, value in call.arguments.items()}
         stage = given.get("stage")
-        place = rollback.Place(stage.value if stage else None, given.get("alias"))
+        place = Place(stage.value if stage else None, given.get("alias"))
         files = call.context.service(ModelFiles)
-        return await rollback.plans(call.context.reader, files, call.column("name"), place, given.get("to"))
+        return await plans(call.context.reader, files, call.column("name"), place, given.get("to"))
 
 
 def plan_arguments(stage: OfStage | None = None, alias: OfAlias | None = None, to: To | None = None) -> None:

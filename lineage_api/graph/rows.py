@@ -191,21 +191,6 @@ PAST_ALIASES = Rows.of(history.events, name=states.current_name, since=states.kn
 )
 """Events that set aliases, with the columns of aliases."""
 
-NAMED = history.events.alias("named")
-"""The events that gave a registered model the names that it had."""
-
-TENURES = Rows(
-    history.events.join(NAMED, (NAMED.c.model_id == history.events.c.model_id) & (NAMED.c.slot == "name")),
-    {
-        **dict(history.events.c),
-        "model_name": NAMED.c.model_name,
-        "name": states.current_name.label("name"),
-        "since": states.known_since.label("since"),
-        "event_id": case((states.is_known, history.events.c.id)).label("event_id"),
-    },
-).where(states.is_recorded, NAMED.c.id > 0)
-"""Events, each with a name that its registered model had, and what came of it."""
-
 LAST_TENURES = Rows.of(
     history.events,
     name=states.current_name,

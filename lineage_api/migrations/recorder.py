@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from lineage_api.errors import Unsuitable
 from lineage_api.migrations import recording
@@ -35,22 +37,25 @@ def begun(uri: str, *, may_make: bool) -> Recording:
 
 
 @asynccontextmanager
-async def looking_after(uri: str, interval_s: float = INTERVAL_S) -> AsyncIterator[None]:
-    """Meanwhile the history is compared with the tables once in a while."""
-    task = asyncio.create_task(_look_after(uri, interval_s))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+async def recorded(uri: str, *, may_make: bool, interval_s: float = INTERVAL_S) -> AsyncIterator[Recording]:
+    """How far history is recorded; meanwhile, where that is allowed, it is compared with the tables again and again."""
+    with ThreadPoolExecutor(1, "history") as thread:  # of its own, so that none is left
+        state = await asyncio.get_running_loop().run_in_executor(thread, partial(begun, uri, may_make=may_make))
+        task = asyncio.create_task(_look_after(uri, thread, interval_s)) if may_make else None
+        try:
+            yield state
+        finally:
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
 
 
-async def _look_after(uri: str, interval_s: float) -> None:
+async def _look_after(uri: str, thread: Executor, interval_s: float) -> None:
     while True:
         await asyncio.sleep(interval_s)
         try:
-            state = await asyncio.to_thread(recording.catch_up, uri)
+            state = await asyncio.get_running_loop().run_in_executor(thread, recording.catch_up, uri)
         except Exception:  # noqa: BLE001 - such as a database that is away for a while
             _log.warning("The history could not be compared with the tables", exc_info=True)
             continue

@@ -1,27 +1,36 @@
 """Whether history is recorded, and how that begins, goes on and ends."""
 
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Connection, Engine, column, func, insert, inspect, select, table, text
 from sqlalchemy.exc import DBAPIError
 
 from lineage_api.errors import Unsuitable
 from lineage_api.store import history, reconciliation
-from lineage_api.store.engines import reading, writing
-from lineage_api.store.trigger_forms import Form
+from lineage_api.store.engines import LOCK_WAIT_S, reading, writing
+from lineage_api.store.trigger_forms import form_of
 from lineage_api.store.triggers import TRIGGERS
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 REVISION = "a1"
 """The revision of our tables."""
 _UPGRADE_LOCK = int.from_bytes(b"lineageu")
-_LOCK_NAME = "lineage_api"
-_WAIT_S = 60
+_UPGRADE_WAIT_S = 60
+_TABLE_WAIT_MS = 200
+"""How long a table or a row is waited for on PostgreSQL: less than it takes until others find themselves deadlocked."""
+_IN_THE_WAY = {"55P03", "40P01", "40001", 1205, 1213}
+"""Locks that were not to be had in time, and deadlocks: PostgreSQL, MariaDB."""
 
+_T = TypeVar("_T")
 _version = table(history.VERSION_TABLE, column("version_num"))
 
 
@@ -46,7 +55,7 @@ class Recording:
 
 def looked_at(uri: str) -> Recording:
     """How far history is recorded; nothing is changed."""
-    with reading(uri).connect() as connection:
+    with _told("read"), reading(uri).connect() as connection:
         return _state(connection)
 
 
@@ -55,45 +64,73 @@ def begin(uri: str) -> Recording:
 
     Raises Unsuitable where tables of ours are not allowed, or are of a later release.
     """
-    engine = writing(uri)
-    try:
-        with _alone(engine) as connection:
-            _upgrade(connection)
-            refusal = _install(connection)
-            return _caught_up(connection, refusal)
-    except DBAPIError as error:
-        said = " ".join(str(error.orig).split())
-        raise Unsuitable(f"history cannot be recorded, since its tables cannot be made: {said}") from None
+    if looked_at(uri).is_on:
+        return catch_up(uri)
+    with _told("recorded, since its tables cannot be made"):
+        return _patiently(partial(_made, uri))
 
 
 def catch_up(uri: str) -> Recording:
     """Adds what was missed, and makes triggers that are gone; looks first, and takes no lock where all is well."""
-    with reading(uri).connect() as connection:
+    with _told("read"), reading(uri).connect() as connection:
         state = _state(connection)
         if not state.is_on:
             return state
         missing, ended = reconciliation.differences(connection)
-    if not missing and not ended and not state.missing:
+        ends_events = form_of(connection.dialect.name).ends_events or connection.dialect.name == "postgresql"
+    if not missing and not ended and not state.missing and ends_events:
         return state
-    with _alone(writing(uri)) as connection:
-        refusal = _install(connection)
-        return _caught_up(connection, refusal)
+    with _told("brought up to date"):
+        return _patiently(partial(_made, uri))
 
 
 def end(uri: str) -> None:
     """Takes out all that is ours: the triggers first, since MLflow's own writes fail on one whose table is gone."""
-    engine = writing(uri)
-    with _alone(engine) as connection:
-        Form.of(connection.dialect.name).remove(connection)
-        if _revision(connection) is not None:
-            _alembic(connection, "downgrade", "base")
-            connection.execute(text(f"DROP TABLE {history.VERSION_TABLE}"))
+    with _told("taken out"):
+        _patiently(partial(_removed, uri))
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What the database says is told in one line."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise Unsuitable(f"history cannot be {what}: {_said(error)}") from None
+
+
+def _said(error: DBAPIError) -> str:
+    # PyMySQL's errors are a number and a text.
+    said = error.orig.args[-1] if error.orig and error.orig.args else error
+    return " ".join(str(said).split())
+
+
+def _patiently(work: Callable[[], _T], seconds: float = LOCK_WAIT_S) -> _T:
+    """What comes of work that others may be in the way of: it is then tried again."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except DBAPIError as error:
+            if not _is_in_the_way(error) or time.monotonic() > until:
+                raise
+        time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - so that two do not meet again
+
+
+def _is_in_the_way(error: DBAPIError) -> bool:
+    codes = {getattr(error.orig, "sqlstate", None), *(error.orig.args[:1] if error.orig else ())}
+    return not codes.isdisjoint(_IN_THE_WAY)
+
+
+# How far it is
 
 
 def _state(connection: Connection) -> Recording:
-    if _revision(connection) is None:
+    revision = _revision(connection)
+    if revision is None:
         return Recording(None)
-    present = Form.of(connection.dialect.name).present(connection)
+    _require_known(revision)
+    present = form_of(connection.dialect.name).present(connection)
     missing = tuple(trigger.name for trigger in TRIGGERS if trigger.name not in present)
     return Recording(connection.scalar(select(func.min(history.recording.c.since))), missing)
 
@@ -104,15 +141,32 @@ def _revision(connection: Connection) -> str | None:
     return connection.scalar(select(_version.c.version_num))
 
 
-def _upgrade(connection: Connection) -> None:
-    revision = _revision(connection)
-    if revision == REVISION:
-        return
-    if revision is not None and revision not in _revisions():
+def _require_known(revision: str) -> None:
+    if revision != REVISION and revision not in _revisions():
         raise Unsuitable(
             f"the history is at revision {revision}, of a later release: install that, or take the history out with"
             " `lineage-api db remove`"
         )
+
+
+# How it gets there
+
+
+def _made(uri: str) -> Recording:
+    with _alone(writing(uri)) as connection:
+        _upgrade(connection)
+        refusal = _install(connection)
+        return _caught_up(connection, refusal)
+
+
+def _upgrade(connection: Connection) -> None:
+    revision = _revision(connection)
+    if revision == REVISION:
+        return
+    if revision is not None:
+        _require_known(revision)
+    elif not inspect(connection).has_table("registered_models"):
+        raise Unsuitable("history cannot be recorded: MLflow's tables are not there; start `mlflow server` on it once")
     _alembic(connection, "upgrade", "head")
 
 
@@ -125,7 +179,7 @@ def _alembic(connection: Connection, command: str, revision: str) -> None:
     getattr(commands, command)(config, revision)
 
 
-def _config():  # noqa: ANN202
+def _config() -> "Config":
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
@@ -142,23 +196,47 @@ def _revisions() -> frozenset[str]:
 
 def _install(connection: Connection) -> str | None:
     """Makes the triggers that are missing; gives what the database says where it does not let us."""
-    form = Form.of(connection.dialect.name)
     try:
-        with connection.begin_nested():
-            form.install(connection)
+        _patiently(partial(_installed, connection), LOCK_WAIT_S / 2)
     except DBAPIError as error:
-        return " ".join(str(error.orig).split())
+        return _said(error)
     return None
 
 
+def _installed(connection: Connection) -> None:
+    form = form_of(connection.dialect.name)
+    if form.is_transactional:
+        with connection.begin_nested():
+            form.install(connection)
+    else:
+        form.install(connection)
+
+
 def _caught_up(connection: Connection, refusal: str | None) -> Recording:
-    now = time.time_ns() // 1_000_000
-    reconciliation.lock(connection)
-    added = reconciliation.reconcile(connection, now)
-    if connection.scalar(select(func.count()).select_from(history.recording)) == 0:
+    is_new = connection.scalar(select(func.count()).select_from(history.recording)) == 0
+    now = _now()
+    if is_new:
         connection.execute(insert(history.recording), {"since": now})
+    reconciliation.lock(connection)
+    # What is found at the beginning is not later than that: so it is known to be older than the history.
+    added = reconciliation.reconcile(connection, now if is_new else _now())
     state = _state(connection)
     return Recording(state.since, state.missing, refusal if state.missing else None, added)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _removed(uri: str) -> None:
+    with _alone(writing(uri)) as connection:
+        form = form_of(connection.dialect.name)
+        form.remove(connection)
+        for name in inspect(connection).get_table_names():
+            if name.startswith("lineage_") or name == history.VERSION_TABLE:
+                connection.execute(text(f"DROP TABLE {name}"))
+        for statement in form.leftovers:
+            connection.execute(text(statement))
 
 
 @contextmanager
@@ -167,11 +245,15 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     with engine.begin() as connection:
         match engine.dialect.name:
             case "postgresql":
+                connection.execute(text(f"SET LOCAL lock_timeout = {_UPGRADE_WAIT_S * 1_000}"))
                 connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+                connection.execute(text(f"SET LOCAL lock_timeout = {_TABLE_WAIT_MS}"))
                 yield connection
             case "sqlite":
                 yield connection
             case _:
-                connection.execute(select(func.get_lock(_LOCK_NAME, _WAIT_S)))
+                # The lock is the connection's, and goes with it. Its name is known to the whole server.
+                lock = func.get_lock(func.md5(func.concat("lineage_api ", func.database())), _UPGRADE_WAIT_S)
+                if not connection.scalar(select(lock)):
+                    raise Unsuitable("history cannot be recorded: somebody else has been beginning to for a minute")
                 yield connection
-                connection.execute(select(func.release_lock(_LOCK_NAME)))

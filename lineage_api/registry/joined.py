@@ -73,7 +73,7 @@ class JoinedRegistry(RegistryStore):  # type: ignore[misc] # MLflow has no types
 
     def __init__(self, uri: str) -> None:
         super().__init__(uri)
-        self.ManagedSessionMaker = _joining(self.ManagedSessionMaker)
+        self.ManagedSessionMaker: Any = _joining(self.ManagedSessionMaker)
 
 
 class JoinedTracking(TrackingStore):  # type: ignore[misc]
@@ -82,4 +82,4 @@ class JoinedTracking(TrackingStore):  # type: ignore[misc]
     def __init__(self, uri: str) -> None:
         # A root of artifacts is asked for, and used only for experiments that are made new.
         super().__init__(uri, "mlflow-artifacts:/")
-        self.ManagedSessionMaker = _joining(self.ManagedSessionMaker)
+        self.ManagedSessionMaker: Any = _joining(self.ManagedSessionMaker)

@@ -12,8 +12,11 @@ Tags = Sequence[tuple[str, str]]
 
 def create(unit: Unit, name: str, description: str | None, tags: Tags) -> Outcome:
     """Makes a registered model."""
-    require(texts.model_name(name, "name"), texts.description(description or "", "description"))
-    require(texts.tags(tags, "RegisteredModel", "tags"))
+    require(
+        texts.model_name(name, "name"),
+        texts.description(description or "", "description"),
+        texts.tags(tags, "RegisteredModel", "tags"),
+    )
     require_new(unit, name)
     unit.begins_with("MODEL_CREATED")
     make(unit, name, description, tags)
@@ -38,9 +41,7 @@ def update(unit: Unit, model: str, name: str | None, description: str | None) ->
     """Gives a registered model another name, another description, or both."""
     if name is None and description is None:
         raise Refused(Invalid("Nothing is to be changed; give `name`, `description`, or both."))
-    if name is not None:
-        require(texts.model_name(name, "name"))
-    require(texts.description(description or "", "description"))
+    require([] if name is None else texts.model_name(name, "name"), texts.description(description or "", "description"))
     unit.lock(model)
     unit.begins_with("MODEL_RENAMED", "DESCRIPTION_CHANGED")
     if name is not None and name != model:
@@ -58,4 +59,4 @@ def delete(unit: Unit, model: str) -> Outcome:
     unit.lock(model)
     unit.begins_with("MODEL_DELETED")
     unit.registry.delete_registered_model(model)
-    return Outcome(model=model)
+    return Outcome(gone=model)

@@ -1,6 +1,6 @@
 """What a change came to, as keys: the objects themselves are read afresh."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -12,12 +12,16 @@ class Outcome:
 
     model: str | None = None
     """The name of the registered model, after the change."""
+    model_id: int | None = None
+    """Its row among those that ever were, by which it is known after it was renamed."""
     version: int | None = None
     others: list[int] = field(default_factory=list)
     """The versions that made room for it."""
     previous: int | None = None
     """The version that an alias pointed at before."""
     alias: str | None = None
+    gone: str | None = None
+    """The name of a registered model that is gone, or a version of it, as it was then."""
     deleted: int | None = None
     """The number of a version that is gone."""
     subject: list[Any] | None = None
@@ -26,6 +30,19 @@ class Outcome:
     missing: list[str] = field(default_factory=list)
     events: list[int] = field(default_factory=list)
     """The IDs of the events, the one that brought about the others first."""
+
+    @property
+    def registered(self) -> str | None:
+        """The name of the registered model that the change was about, or something of it."""
+        is_of_registry = self.subject is not None and self.subject[0] in {"RegisteredModel", "ModelVersion"}
+        return str(self.subject[1]) if self.subject is not None and is_of_registry else self.model
+
+    def renamed(self, name: str | None) -> "Outcome":
+        """The same, with the name that the registered model has now; None when it is gone."""
+        if self.subject is None:
+            return replace(self, model=name)
+        kind, _, *version = self.subject
+        return replace(self, subject=None if name is None else [kind, name, *version])
 
     def written(self) -> str:
         """As a text, to be kept."""

@@ -55,6 +55,16 @@ class Refused(LineageError):
         self.reasons = reasons
 
 
+def no_model(name: str, *path: str) -> NotFound:
+    """There is no registered model of that name."""
+    return NotFound(f"There is no registered model {name[:100]!r}.", path or ("model",))
+
+
+def no_version(name: str, version: int, *path: str) -> NotFound:
+    """The registered model has no such version."""
+    return NotFound(f"The registered model {name[:100]!r} has no version {version}.", path or ("version",))
+
+
 def require(*found: Sequence[Reason]) -> None:
     """Refuses when anything was found to be wrong, with all of it."""
     reasons = [reason for reasons in found for reason in reasons]

@@ -4,26 +4,24 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, update
 
 from lineage_api.registry.outcome import Outcome
-from lineage_api.registry.reasons import Invalid, Refused
-from lineage_api.registry.units import Unit, no_version
+from lineage_api.registry.reasons import Invalid, Refused, no_version
+from lineage_api.registry.units import Unit
 from lineage_api.store import tables
 from lineage_api.store.database import Snapshot
 from lineage_api.store.history import DELETED, events, models
 from lineage_api.store.model_files import Manifest, ModelFiles
 from lineage_api.store.origins import WORKSPACE
 
-_v, _t, _e = tables.model_versions.c, tables.model_version_tags.c, events.c
+_m, _v, _t, _e = tables.registered_models.c, tables.model_versions.c, tables.model_version_tags.c, events.c
 _REDACTED = "REDACTED-"
 
 
 async def manifest(reader: Snapshot, files: ModelFiles, model: str, version: int) -> Manifest | None:
     """What the files of a version say now; None when they cannot be read."""
-    place = select(_v.storage_location).where(
-        _v.workspace == WORKSPACE, _v.name == model, _v.version == version, _v.current_stage == DELETED
-    )
+    place = select(_v.storage_location).where(*_is(model, version), _v.current_stage == DELETED)
     rows = await reader.read(place)
     [found] = await files.examined([rows[0][0] if rows else None])
     return found.manifest
@@ -37,64 +35,79 @@ class _Recovery:
     recovered: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    def put_back(self, name: str, column: str, value: Any, why_not: str) -> None:
+    def put_back(self, name: str, column: str, value: str | None, why_not: str | None = None) -> None:
         """Puts a value back, or says why not."""
         self.values[column] = value
-        if value is None:
-            self.missing.append(f"{name}: {why_not}")
-        else:
+        if value is not None:
             self.recovered.append(name)
+        elif why_not is not None:
+            self.missing.append(f"{name}: {why_not}")
 
 
 def restored(unit: Unit, model: str, version: int, manifest: Manifest | None) -> Outcome:
     """Brings a version back to ARCHIVED, from its history, and from its files where history does not know."""
-    from mlflow.store.model_registry.dbmodels.models import SqlModelVersion  # noqa: PLC0415 - MLflow takes seconds
-    from sqlalchemy import update  # noqa: PLC0415
-
     unit.lock(model, version=version)
     row = _deleted(unit, model, version)
     recovery = _recovery(unit, model, version, manifest, row.storage_location)
-    values = {**recovery.values, "current_stage": "Archived", "last_updated_time": time.time_ns() // 1_000_000}
-    is_it = (
-        SqlModelVersion.workspace == WORKSPACE,
-        SqlModelVersion.name == model,
-        SqlModelVersion.version == version,
-    )
-    unit.session.execute(update(SqlModelVersion).where(*is_it).values(values))
+    now = {"last_updated_time": time.time_ns() // 1_000_000}
+    values = {**recovery.values, **now, "current_stage": "Archived"}
+    unit.session.execute(update(tables.model_versions).where(*_is(model, version)).values(values))
+    is_model = (_m.workspace == WORKSPACE, _m.name == model)
+    unit.session.execute(update(tables.registered_models).where(*is_model).values(now))
     unit.begins_with("VERSION_RESTORED", version=version)
     return Outcome(model=model, version=version, recovered=recovery.recovered, missing=recovery.missing)
 
 
 def _deleted(unit: Unit, model: str, version: int) -> Any:
-    is_it = (_v.workspace == WORKSPACE, _v.name == model, _v.version == version)
-    row = unit.session.execute(select(tables.model_versions).where(*is_it)).first()
+    row = unit.session.execute(select(tables.model_versions).where(*_is(model, version))).first()
     if row is None:
         raise Refused(no_version(model, version))
-    if row.current_stage != DELETED:
-        raise Refused(Invalid(f"Version {version} is not deleted: it is in {row.current_stage.upper()}.", ("version",)))
+    stage = row.current_stage or "None"
+    if stage != DELETED:
+        raise Refused(Invalid(f"Version {version} is not deleted: it is in {stage.upper()}.", ("version",)))
     return row
+
+
+def _is(model: str, version: int) -> tuple[ColumnElement[bool], ...]:
+    return _v.workspace == WORKSPACE, _v.name == model, _v.version == version
 
 
 def _recovery(unit: Unit, model: str, version: int, manifest: Manifest | None, location: str | None) -> _Recovery:
     deletion = _deletion(unit, model, version)
-    found = _Recovery()
-    source = _kept(deletion, "source") or _source_of(unit, manifest) or location or None
-    found.put_back("source", "source", source, "neither its history nor its files say what it was registered from")
-    run = _kept(deletion, "run_id") or (manifest.run_id if manifest else None) or None
-    found.put_back("run", "run_id", run, "neither its history nor its files name one")
-    found.values["run_link"] = _kept(deletion, "run_link")
-    caused = _caused(unit, deletion.id) if deletion else []
-    descriptions = [row.previous_value for row in caused if row.kind == "DESCRIPTION_CHANGED"]
-    if descriptions:
-        found.put_back("description", "description", descriptions[0], "")
-    elif deletion is None or deletion.origin == "INFERRED":
-        found.missing.append("description: it was deleted before history was recorded, or while it was not")
+    if deletion is None or deletion.origin == "INFERRED":
+        found = _guessed(unit, manifest, location)
+    else:
+        found = _recorded(unit, deletion)
     tags = select(func.count()).where(_t.workspace == WORKSPACE, _t.name == model, _t.version == version)
     if unit.session.scalar(tags):
         found.recovered.append("tags")
+    return found
+
+
+def _recorded(unit: Unit, deletion: Any) -> _Recovery:
+    """What was recorded as the version was deleted; what it never had is not missing."""
+    found = _Recovery()
+    caused = list(unit.session.execute(select(events).where(_e.cause_id == deletion.id).order_by(_e.id)))
+    description = next((row.previous_value for row in caused if row.kind == "DESCRIPTION_CHANGED"), None)
+    found.put_back("source", "source", _kept(deletion.source))
+    found.put_back("run", "run_id", _kept(deletion.run_id))
+    found.put_back("description", "description", description)
+    found.values["run_link"] = _kept(deletion.run_link)
     found.missing += [
         f"alias {row.alias}: it is not set again by itself" for row in caused if row.kind == "ALIAS_REMOVED"
     ]
+    return found
+
+
+def _guessed(unit: Unit, manifest: Manifest | None, location: str | None) -> _Recovery:
+    """What the files say, where nobody recorded the deletion."""
+    found = _Recovery()
+    source = _source_of(unit, manifest) or location or None
+    found.put_back("source", "source", source, "its files do not say what it was registered from")
+    found.put_back("run", "run_id", (manifest.run_id if manifest else None) or None, "its files name none")
+    found.values["run_link"] = None
+    unrecorded = "it was deleted while history was not recorded"
+    found.missing += [f"description: {unrecorded}", f"aliases: {unrecorded}"]
     return found
 
 
@@ -105,14 +118,9 @@ def _deletion(unit: Unit, model: str, version: int) -> Any:
     return unit.session.execute(rows.order_by(_e.id.desc()).limit(1)).first()
 
 
-def _caused(unit: Unit, deletion: int) -> list[Any]:
-    return list(unit.session.execute(select(events).where(_e.cause_id == deletion).order_by(_e.id)))
-
-
-def _kept(deletion: Any, name: str) -> str | None:
-    """What was recorded of a version as it was deleted."""
-    value = getattr(deletion, name, None)
-    return None if not value or value.startswith(_REDACTED) else str(value)
+def _kept(value: str | None) -> str | None:
+    """A value as it was before MLflow wiped it out."""
+    return None if not value or value.startswith(_REDACTED) else value
 
 
 def _source_of(unit: Unit, manifest: Manifest | None) -> str | None:

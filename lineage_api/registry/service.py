@@ -3,9 +3,10 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
-from lineage_api.errors import Unsuitable
+from lineage_api.errors import TimedOut, Unsuitable
 from lineage_api.registry import restore, rollback
 from lineage_api.registry.outcome import Asked, Outcome
+from lineage_api.registry.plans import Plan, plans
 from lineage_api.registry.units import Change, Unit, Units
 from lineage_api.store.database import Snapshot
 from lineage_api.store.model_files import ModelFiles
@@ -20,7 +21,7 @@ class Registry:
     """Makes changes to the registered models of a store."""
 
     def __init__(self, uri: str, files: ModelFiles) -> None:
-        self._units = Units(uri)
+        self._units = Units(uri, WRITERS)
         self._files = files
         self._threads = ThreadPoolExecutor(WRITERS, "change")
         self.is_recorded = True
@@ -41,10 +42,10 @@ class Registry:
     async def rolled_back(self, reader: Snapshot, asked: Asked, wish: rollback.Wish) -> Outcome:
         """Gives a stage or an alias back; what is planned is looked at first, so that nobody waits for artifacts."""
         for _ in range(PLANS):
-            [plan] = await rollback.plans(reader, self._files, [wish.model], wish.place, wish.to)
+            [plan] = await plans(reader, self._files, [wish.model], wish.place, wish.to)
             await reader.close()
 
-            def change(unit: Unit, plan: rollback.Plan = plan) -> Outcome:
+            def change(unit: Unit, plan: Plan = plan) -> Outcome:
                 unit.lock(wish.model, stage=wish.place.stage, version=plan.target)
                 rollback.require_sound(wish, plan)
                 return rollback.given_back(unit, wish, plan)
@@ -53,7 +54,7 @@ class Registry:
                 return await self.made(asked, change)
             except rollback.StaleError:
                 continue
-        raise Unsuitable("The registry changes too fast to plan a rollback; try again.")
+        raise TimedOut("Others change this registered model all the time; try again.")
 
     def close(self) -> None:
         """Waits for the changes that are being made, and lets go of the database."""

@@ -6,42 +6,24 @@ the row of the version. Places on this machine and on MLflow's own artifact serv
 run or logged model of the database. No message tells what is there on the server.
 """
 
-import os
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
-from posixpath import join
 from typing import Any, Protocol
-from urllib.parse import SplitResult, quote, unquote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import quote
 
 from sqlalchemy import Executable, Result, Row, Select, select
 
+from lineage_api.registry import places
 from lineage_api.registry.reasons import Invalid, NotFound, Refused, require
 from lineage_api.registry.texts import shown, storable
 from lineage_api.store.convert import in_trash
 from lineage_api.store.origins import WORKSPACE, copied_version, is_model_version
 from lineage_api.store.tables import experiments, logged_models, model_versions, registered_model_aliases, runs
 
-MAX_SOURCE_LENGTH = 500
-"""That of the columns model_versions.source and model_versions.storage_location."""
-
 _READY = 2
 _STATES = {1: "still PENDING", 3: "FAILED"}
 _LAYOUT = re.compile("/((?:m-)?[0-9a-f]{32})/artifacts")
 """The ID of a run or logged model in the path of its artifact folder."""
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
-_LOCAL = {"", "file"}
-_OWN = {*_LOCAL, "mlflow-artifacts"}
-"""Where only the folders of runs and logged models may be registered."""
-_BUCKETS = {"s3", "gs", "abfss", "wasbs"}
-_CONTAINERS = {"abfss", "wasbs"}
-"""In whose addresses a container stands before an `@`."""
-_PLACES = {*_OWN, *_BUCKETS, "hdfs", "dbfs"}
-_ALLOWED = (
-    "A source begins with runs:, models:, mlflow-artifacts:, s3:, gs:, abfss:, wasbs:, hdfs: or dbfs:, or is an"
-    " absolute path in the artifact folder of a run or logged model."
-)
 _OUTSIDE = (
     "A source on this machine or at mlflow-artifacts: must be in the artifact folder of a run or logged model that is"
     " in this database; give its loggedModelId, or its runId with an artifactPath."
@@ -99,9 +81,9 @@ def of_run(connection: Connection, run_id: str, artifact_path: str) -> Origin:
     home = _run(connection, run_id)
     if model := _named(connection, run_id, artifact_path):
         return _of_home(model, "artifactPath")
-    _refuse_path(artifact_path)
-    place = _below(home.root, artifact_path)
-    if _way(home.root, place) is None:
+    places.refuse_path(artifact_path)
+    place = places.below(home.root, artifact_path)
+    if places.way(home.root, place) is None:
         raise Refused(Invalid("The path leads out of the run's artifact folder.", ("artifactPath",)))
     return _fitting(Origin(place, place, run_id, None), "artifactPath")
 
@@ -115,8 +97,8 @@ def of_source(connection: Connection, source: str) -> Origin:
 
 
 def _of_source(connection: Connection, source: str) -> Origin:
-    _refuse_text(source, "source")
-    match _split(source).scheme:
+    places.refuse_text(source, "source")
+    match places.split(source).scheme:
         case "runs":
             return _of_run_uri(connection, source)
         case "models":
@@ -130,7 +112,7 @@ def _of_source(connection: Connection, source: str) -> Origin:
 
 def _of_run_uri(connection: Connection, uri: str) -> Origin:
     named = re.fullmatch("runs:/+([^/?#]+)/([^?#]+)", uri, re.IGNORECASE)
-    if named is None or _split(uri).netloc:
+    if named is None or places.split(uri).netloc:
         raise Refused(Invalid("Write a folder or model of a run as `runs:/<run ID>/<path>`."))
     return of_run(connection, named[1], named[2])
 
@@ -138,7 +120,7 @@ def _of_run_uri(connection: Connection, uri: str) -> Origin:
 def _of_model_uri(connection: Connection, uri: str) -> Origin:
     """A logged model, or a version of a registered model, by number or alias."""
     name = uri.partition(":")[2].lstrip("/")
-    if _split(uri).netloc or "?" in name:
+    if places.split(uri).netloc or "?" in name:
         raise Refused(
             Invalid("Write models as `models:/m-<ID>`, `models:/<name>/<version>` or `models:/<name>@<alias>`.")
         )
@@ -183,40 +165,40 @@ def _of_version(connection: Connection, name: str, version: int) -> Origin:
 def _files(connection: Connection, location: str) -> tuple[str, _Home]:
     """Where the files of a version lie, whose run may be in the trash by now."""
     try:
-        _refuse_text(location, "source")
-        if _split(location).scheme != "runs":
+        places.refuse_text(location, "source")
+        if places.split(location).scheme != "runs":
             return location, _located(connection, location)[1]
         origin = _of_run_uri(connection, location)
         return origin.storage_location, _Home("", origin.run_id, origin.model_id)
     except Refused:
         raise Refused(
-            Invalid("The files of that version are at a place from which none may be registered. " + _ALLOWED)
+            Invalid("The files of that version are at a place from which none may be registered. " + places.ALLOWED)
         ) from None
 
 
 def _located(connection: Connection, place: str) -> tuple[str, _Home]:
     """A place as its version shall name it, and the folder of a run or logged model that it is in."""
-    parts = _split(place)
-    _refuse_place(parts, _decoded(place))
+    parts = places.split(place)
+    places.refuse_place(parts, places.unquoted(place))
     home, way = _home(connection, place)
-    if home is _NOWHERE and parts.scheme in _OWN:
+    if home is _NOWHERE and parts.scheme in places.OWN:
         raise Refused(Invalid(_OUTSIDE))
-    if parts.scheme not in _LOCAL:
+    if parts.scheme not in places.LOCAL:
         return place, home
     # As the database spells the folder, so that no link on the way to it can be bent later.
-    way = quote(way) if _split(home.root).scheme else way.replace("%", "%25")
-    return _below(home.root, way) if way else home.root, home
+    way = quote(way) if places.split(home.root).scheme else way.replace("%", "%25")
+    return places.below(home.root, way) if way else home.root, home
 
 
 def _home(connection: Connection, place: str) -> tuple[_Home, str]:
     """The artifact folder that a place is in, going by MLflow's own layout, and the way from there to the place."""
-    ids = set(_LAYOUT.findall(_decoded(place)))
+    ids = set(_LAYOUT.findall(places.unquoted(place)))
     if not ids:
         return _NOWHERE, ""
     homes = [_home_of_run(row) for row in connection.execute(_runs().where(runs.c.run_uuid.in_(ids)))]
     models = connection.execute(_logged_models().where(logged_models.c.model_id.in_(ids)))
     homes += [_home_of_model(row) for row in models]
-    found = ((home, _way(home.root, place)) for home in homes)
+    found = ((home, places.way(home.root, place)) for home in homes)
     return next(((home, way) for home, way in found if way is not None), (_NOWHERE, ""))
 
 
@@ -283,83 +265,7 @@ def _of_home(model: _Home, field: str) -> Origin:
 
 def _fitting(origin: Origin, field: str) -> Origin:
     """The same, if it fits into the columns: those of runs and logged models are longer."""
-    if len(origin.storage_location) > MAX_SOURCE_LENGTH:
-        message = f"The place of these files has more than {MAX_SOURCE_LENGTH} characters; choose a shorter path."
+    if len(origin.storage_location) > places.MAX_LENGTH:
+        message = f"The place of these files has more than {places.MAX_LENGTH} characters; choose a shorter path."
         raise Refused(Invalid(message, (field,)))
     return origin
-
-
-def _refuse_text(text: str, field: str) -> None:
-    """Refuses what no place is written with, however often it is encoded."""
-    require(storable(text, field))
-    if len(text) > MAX_SOURCE_LENGTH:
-        # Looked at before decoding, which takes the square of the length at worst.
-        raise Refused(Invalid(f"The place has more than {MAX_SOURCE_LENGTH} characters.", (field,)))
-    decoded = _decoded(text)
-    checks = (
-        (_CONTROL.search(decoded), "The place has a control character; leave it out."),
-        (decoded != decoded.strip(), "The place begins or ends with a space; leave it out."),
-        ("\\" in decoded, "The place has a backslash; write `/` between folders."),
-        (".." in re.split("[/?#;&=]", decoded), "The place has a `..` in it; name the folder itself."),
-    )
-    require([Invalid(message, (field,)) for is_wrong, message in checks if is_wrong][:1])
-
-
-def _refuse_path(path: str) -> None:
-    """Refuses what is no path below a run's artifact folder."""
-    _refuse_text(path, "artifactPath")
-    decoded = _decoded(path)
-    if {"", "."} & set(decoded.split("/")) or re.search("[?#]", decoded):
-        message = "Write the path from the run's artifact folder to the model's, such as `model` or `models/best`."
-        raise Refused(Invalid(message, ("artifactPath",)))
-
-
-def _refuse_place(parts: SplitResult, decoded: str) -> None:
-    """Refuses a URI or path of a form that is not allowed anywhere."""
-    scheme, host = parts.scheme, _decoded(parts.netloc)
-    is_container = scheme in _CONTAINERS and re.fullmatch("[^@:]+@[^@:]+", host)
-    is_rooted = bool(host) if scheme in _BUCKETS else parts.path.startswith("/")
-    checks = (
-        (scheme not in _PLACES, _ALLOWED),
-        ("@" in host and not is_container, "A source names no user and no password; leave them out."),
-        (scheme in _OWN and re.search("[?#]", decoded), "A source of this kind has no `?` and no `#`; leave them out."),
-        (scheme in _LOCAL and host not in {"", scheme and "localhost"}, "A file on another machine cannot be read."),
-        (not is_rooted, _ALLOWED),
-    )
-    require([Invalid(message) for is_wrong, message in checks if is_wrong][:1])
-
-
-def _split(uri: str) -> SplitResult:
-    try:
-        return urlsplit(uri)
-    except ValueError:
-        raise Refused(Invalid(_ALLOWED)) from None
-
-
-def _decoded(text: str) -> str:
-    """A text that was percent-encoded any number of times, as it was before."""
-    while (once := unquote(text)) != text:
-        text = once
-    return text
-
-
-def _below(root: str, path: str) -> str:
-    """The place of what is below a folder, spelled as MLflow spells it."""
-    parts = _split(root)
-    return parts._replace(path=join(parts.path, path)).geturl() if parts.scheme else join(root, path)
-
-
-def _way(root: str, place: str) -> str | None:
-    """The way from a folder to what is in it, empty to the folder itself; None to anything else."""
-    (store, *folders), (other, *steps) = _steps(root), _steps(place)
-    is_inside = root and store == other and folders == steps[: len(folders)]
-    return "/".join(steps[len(folders) :]) if is_inside else None
-
-
-def _steps(place: str) -> list[str]:
-    """The store of a place and the folders on the way to it; on this machine without links."""
-    parts = _split(place)
-    if parts.scheme in _LOCAL:
-        path = url2pathname(parts.path if parts.scheme else place)
-        return ["", *Path(os.path.realpath(path)).parts]
-    return [f"{parts.scheme}://{parts.netloc}".lower(), *(_decoded(step) for step in parts.path.split("/") if step)]

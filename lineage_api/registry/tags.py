@@ -11,6 +11,7 @@ from lineage_api.registry.outcome import Outcome
 from lineage_api.registry.reasons import Invalid, NotFound, Refused, require
 from lineage_api.registry.units import Unit
 from lineage_api.store import tables as t
+from lineage_api.store.convert import in_trash
 from lineage_api.store.origins import WORKSPACE
 
 
@@ -70,11 +71,15 @@ def _require_there(unit: Unit, subject: Subject) -> None:
     if subject.kind in {"RegisteredModel", "ModelVersion"}:
         if not unit.has_model(subject.key[0]):
             raise Refused(missing)
-        unit.lock(subject.key[0])
+        unit.lock(subject.key[0], "subjectId")
     if subject.kind == "ModelVersion":
         unit.version(*subject.key, "subjectId")
-    elif unit.session.execute(_WRITERS[subject.kind].there(subject.key)).first() is None:
+        return
+    row = unit.session.execute(_WRITERS[subject.kind].there(subject.key)).first()
+    if row is None:
         raise Refused(missing)
+    if in_trash(getattr(row, "lifecycle_stage", None)):
+        raise Refused(Invalid("It is in the trash; restore it first.", ("subjectId",)))
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ _WRITERS: Mapping[str, _Writer] = {
         lambda unit, key, tag: unit.registry.delete_model_version_tag(*key, tag),
     ),
     "Run": _Writer(
-        lambda key: select(t.runs.c.run_uuid).where(t.runs.c.run_uuid == key[0]),
+        lambda key: select(t.runs.c.lifecycle_stage).where(t.runs.c.run_uuid == key[0]),
         t.tags,
         t.tags.c.key,
         ("run_uuid",),
@@ -147,7 +152,7 @@ _WRITERS: Mapping[str, _Writer] = {
         lambda unit, key, tag: unit.tracking.delete_tag(*key, tag),
     ),
     "Experiment": _Writer(
-        lambda key: select(t.experiments.c.name).where(
+        lambda key: select(t.experiments.c.lifecycle_stage).where(
             t.experiments.c.experiment_id == key[0], t.experiments.c.workspace == WORKSPACE
         ),
         t.experiment_tags,

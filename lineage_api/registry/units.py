@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import case, func, select, text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError, PendingRollbackError
+from sqlalchemy import ColumnElement, Engine, case, func, select, text, update
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from lineage_api.errors import TimedOut, Unsuitable
-from lineage_api.registry import requests
+from lineage_api.errors import TimedOut
+from lineage_api.registry import failures, requests
 from lineage_api.registry.outcome import Asked, Outcome
-from lineage_api.registry.reasons import AlreadyExists, Invalid, NotFound, Reason, Refused
+from lineage_api.registry.reasons import Refused, no_model, no_version
 from lineage_api.store import reconciliation, tables
+from lineage_api.store.engines import changing
 from lineage_api.store.history import DELETED, events, models
 from lineage_api.store.origins import WORKSPACE
 from lineage_api.store.triggers import TRIGGERS
@@ -32,16 +33,8 @@ RETRIES = 3
 
 _v, _m, _e = tables.model_versions.c, tables.registered_models.c, events.c
 _TOLD = (_e.id, _e.kind, _e.version, _e.cause_id, _e.model_id, _e.slot, _e.occurred_at)
-_LOST = {"40001", "40P01", "23505"}
-"""PostgreSQL: serialization failure, deadlock, a row that somebody else has just inserted."""
-_SILENT = {"55P03", "57014"}
-"""PostgreSQL: a lock that was not to be had in time."""
 
 Change = Callable[["Unit"], Outcome]
-
-
-class BusyError(Exception):
-    """Others were in the way of a change."""
 
 
 @dataclass
@@ -51,7 +44,7 @@ class Unit:
     session: "JoinedSession"
     registry: "JoinedRegistry"
     tracking: "JoinedTracking"
-    is_recorded: bool
+    is_recorded: bool = True
     """Whether triggers record what is changed."""
     first: tuple[str, ...] = ()
     """The kind of event that brings about the others, and a version where there may be several of that kind."""
@@ -61,20 +54,23 @@ class Unit:
     models: set[str] = field(default_factory=set)
     """The names of the models that are changed, where no triggers tell."""
 
-    def lock(self, name: str, *, stage: str | None = None, version: int | None = None) -> None:
+    def lock(self, name: str, *path: str, stage: str | None = None, version: int | None = None) -> None:
         """Nobody else changes a registered model until the end; refuses when there is none of that name."""
+        if not self.locked(name, stage=stage, version=version):
+            raise Refused(no_model(name, *path))
+
+    def locked(self, name: str, *, stage: str | None = None, version: int | None = None) -> bool:
+        """Whether there is a registered model of that name, which nobody else changes until the end."""
         self.watch(name)
         live = (models.c.name == name, models.c.deleted_at.is_(None))
         known = self.session.execute(select(models.c.is_prompt).where(*live).with_for_update()).first()
-        in_stage = (_v.workspace == WORKSPACE, _v.name == name, _v.current_stage == stage)
-        target = (_v.workspace == WORKSPACE, _v.name == name, _v.version == version)
         if self._locks_rows:
-            for rows, is_meant in ((in_stage, stage), (target, version)):
-                if is_meant is not None:
-                    self.session.execute(select(_v.version).where(*rows).order_by(_v.version).with_for_update())
+            of_model = select(_v.version).where(_v.workspace == WORKSPACE, _v.name == name).order_by(_v.version)
+            for is_meant, value in ((_v.current_stage == stage, stage), (_v.version == version, version)):
+                if value is not None:
+                    self.session.execute(of_model.where(is_meant).with_for_update())
         row = select(_m.name).where(_m.workspace == WORKSPACE, _m.name == name).with_for_update()
-        if self.session.execute(row).first() is None or (known and known[0]):
-            raise Refused(no_model(name))
+        return self.session.execute(row).first() is not None and not (known and known[0])
 
     @property
     def _locks_rows(self) -> bool:
@@ -158,10 +154,11 @@ class Unit:
                     return int(row.id)
         return None
 
-    def last_event_of(self, name: str) -> int:
-        """The ID of the last event of a registered model that was committed."""
+    def last_event_of(self, name: str, condition: ColumnElement[bool]) -> int:
+        """The ID of the last event of a registered model that meets a condition."""
         of_model = select(func.max(_e.id)).join_from(events, models, models.c.id == _e.model_id)
-        return self.session.scalar(of_model.where(models.c.name == name, models.c.deleted_at.is_(None))) or 0
+        live = (models.c.name == name, models.c.deleted_at.is_(None))
+        return self.session.scalar(of_model.where(*live, _e.id > 0, condition)) or 0
 
     def last_event(self) -> int:
         """The ID of the last event that was committed, or of this transaction."""
@@ -171,123 +168,81 @@ class Unit:
 class Units:
     """Makes changes, one transaction each; MLflow's stores are opened with the first."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, writers: int = 1) -> None:
         self._uri = uri
+        self._writers = writers
         self._stores: tuple[JoinedRegistry, JoinedTracking] | None = None
+        self._engine: Engine | None = None
 
     def made(self, asked: Asked, change: Change) -> Outcome:
         """What came of a change; it is tried again when others were in the way, and refused as a whole."""
         for attempt in range(RETRIES + 1):
             try:
                 return self._once(asked, change)
-            except BusyError:
+            except failures.BusyError:
                 if attempt == RETRIES:
                     raise TimedOut("Others are changing the registry; try again.") from None
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - so that two do not meet again
         raise AssertionError
 
     def _once(self, asked: Asked, change: Change) -> Outcome:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - MLflow takes seconds
 
-        from lineage_api.registry.joined import JoinedSession, LostRaceError  # noqa: PLC0415 - MLflow takes seconds
+        from lineage_api.registry.joined import JoinedSession, LostRaceError  # noqa: PLC0415
 
         registry, tracking = self._opened()
-        session = JoinedSession(registry.engine, expire_on_commit=False)
+        session = JoinedSession(self._engine, expire_on_commit=False)
         try:
-            self._begin(session)
-            known = requests.claimed(session, asked)
-            if known is not None:
-                return known
-            unit = Unit(session, registry, tracking, is_recorded=_are_triggers_there(session))
-            unit.before = unit.last_event()
-            with session.lent():
-                outcome = change(unit)
-            outcome.events = unit.complete(asked)
-            requests.keep(session, asked, outcome)
-            session.commit()
-            return outcome
+            return self._committed(Unit(session, registry, tracking), asked, change)
         except (LostRaceError, PendingRollbackError):
-            raise BusyError from None
+            raise failures.BusyError from None
         except MlflowException as error:
-            if _is_lost(error.__cause__ or error.__context__) or not session.is_active:
-                raise BusyError from None
-            raise Refused(*_reasons(error)) from error
+            raise (failures.of_mlflow(error) if session.is_active else failures.BusyError()) from error.__cause__
         except DBAPIError as error:
-            raise _told(error) from error
+            raise failures.of_database(error) from error.__cause__
         finally:
             session.is_lent = False
             session.close()
+
+    @staticmethod
+    def _committed(unit: Unit, asked: Asked, change: Change) -> Outcome:
+        """What came of a change, or what had come of the same request before."""
+        known = requests.claimed(unit.session, asked)
+        if known is not None:
+            return known
+        triggers, unit.before = unit.session.execute(text(_STATES[unit.session.get_bind().dialect.name])).one()
+        unit.is_recorded = triggers == len(TRIGGERS)
+        with unit.session.lent():
+            outcome = change(unit)
+        outcome.events = unit.complete(asked)
+        requests.keep(unit.session, asked, outcome)
+        unit.session.commit()
+        return outcome
 
     def _opened(self) -> "tuple[JoinedRegistry, JoinedTracking]":
         if self._stores is None:
             from lineage_api.registry.joined import JoinedRegistry, JoinedTracking  # noqa: PLC0415
 
+            self._engine = changing(self._uri, self._writers, LOCK_WAIT_MS)
             self._stores = JoinedRegistry(self._uri), JoinedTracking(self._uri)
         return self._stores
 
-    def _begin(self, session: "JoinedSession") -> None:
-        if session.get_bind().dialect.name == "sqlite":
-            for pragma in (f"busy_timeout = {LOCK_WAIT_MS}", "foreign_keys = ON", "case_sensitive_like = true"):
-                session.execute(text(f"PRAGMA {pragma}"))
-            session.execute(text("BEGIN IMMEDIATE"))
-        else:
-            session.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}"))
-
     def close(self) -> None:
         """Lets go of the database."""
+        if self._engine is not None:
+            self._engine.dispose()
         for store in self._stores or ():
-            store.engine.dispose()
+            store.engine.dispose()  # by which it looked at the tables as it was opened
 
 
-def _are_triggers_there(session: "JoinedSession") -> bool:
-    """Whether what is changed is recorded as it happens."""
-    if session.get_bind().dialect.name == "sqlite":
-        rows = "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'lineage\\_%' ESCAPE '\\'"
-        return session.scalar(text(rows)) == len(TRIGGERS)
-    rows = """
-        SELECT count(*) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-        WHERE t.tgname = ANY(:names) AND t.tgenabled IN ('O', 'A') AND c.relnamespace = current_schema()::regnamespace"""
-    names = [trigger.name for trigger in TRIGGERS]
-    return session.scalar(text(rows), {"names": names}) == len(TRIGGERS)
-
-
-def no_model(name: str) -> NotFound:
-    """There is no registered model of that name."""
-    return NotFound(f"There is no registered model {name[:100]!r}.", ("model",))
-
-
-def no_version(name: str, version: int, *path: str) -> NotFound:
-    """The registered model has no such version."""
-    return NotFound(f"The registered model {name[:100]!r} has no version {version}.", path or ("version",))
-
-
-def _reasons(error: Any) -> list[Reason]:
-    """Why MLflow refused; what is no refusal is raised again."""
-    kinds: dict[str, type[Reason]] = {
-        "RESOURCE_DOES_NOT_EXIST": NotFound,
-        "RESOURCE_ALREADY_EXISTS": AlreadyExists,
-        "INVALID_PARAMETER_VALUE": Invalid,
-    }
-    if error.error_code not in kinds:
-        raise error
-    return [kinds[error.error_code](error.message)]
-
-
-def _state(error: BaseException | None) -> str:
-    return str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
-
-
-def _is_lost(error: BaseException | None) -> bool:
-    return isinstance(error, IntegrityError) or _state(error) in _LOST
-
-
-def _told(error: DBAPIError) -> Exception:
-    """What is said of a failure of the database: whether it is worth another try, or whose fault it is."""
-    code = getattr(error.orig, "sqlite_errorname", "")
-    if _is_lost(error):
-        return BusyError()
-    if code.startswith("SQLITE_BUSY") or _state(error) in _SILENT:
-        return TimedOut("Others are changing the registry; try again.")
-    if code.startswith("SQLITE_READONLY") or _state(error) == "25006":
-        return Unsuitable("This database can only be read.")
-    return error
+_TRIGGERS = ", ".join(f"'{trigger.name}'" for trigger in TRIGGERS)
+_STATES = {
+    "sqlite": f"""
+        SELECT (SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name IN ({_TRIGGERS})),
+        (SELECT coalesce(max(id), 0) FROM lineage_events)""",  # noqa: S608 - the names are our own
+    "postgresql": f"""
+        SELECT count(*), 0 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE t.tgname IN ({_TRIGGERS}) AND t.tgenabled IN ('O', 'A')
+        AND c.relnamespace = current_schema()::regnamespace""",  # noqa: S608
+}
+"""How many of our triggers are there, and the last event, which on PostgreSQL is asked for only when it counts."""

@@ -1,5 +1,6 @@
 """Changes to versions of registered models: how they come and go, and between which stages they move."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from sqlalchemy import update as update_rows
 
 from lineage_api.registry import models, sources, texts
 from lineage_api.registry.outcome import Outcome
-from lineage_api.registry.reasons import Conflict, Invalid, NotFound, Refused, require
+from lineage_api.registry.reasons import Conflict, Invalid, NotFound, Refused, no_model, require
 from lineage_api.registry.units import Unit
 from lineage_api.store import tables
 from lineage_api.store.origins import WORKSPACE
@@ -61,31 +62,53 @@ def register(
 
 def _require_model(unit: Unit, name: str, *, create: bool) -> None:
     """A registered model is there and locked; it is made first where that is wanted."""
-    if create and not unit.has_model(name):
-        require(texts.model_name(name, "model"))
-        models.make(unit, name)
-    unit.lock(name)
+    if unit.locked(name):
+        return
+    if not create or unit.has_model(name):  # which is a prompt
+        raise Refused(no_model(name))
+    require(texts.model_name(name, "model"))
+    models.make(unit, name)
 
 
-def _registered(unit: Unit, model: str, origin: sources.Origin, description: str | None, tags: models.Tags) -> Outcome:
+def _registered(
+    unit: Unit,
+    model: str,
+    origin: sources.Origin,
+    description: str | None,
+    tags: models.Tags,
+    run_link: str | None = None,
+) -> Outcome:
     from mlflow.entities.model_registry import ModelVersionTag  # noqa: PLC0415 - MLflow takes seconds
 
+    _require_allowed(origin.source)
     # By the place of its files: a `models:/m-…` MLflow would look up through its global client.
     made = unit.registry.create_model_version(
         model,
         origin.storage_location,
         run_id=origin.run_id,
         tags=[ModelVersionTag(*tag) for tag in tags],
+        run_link=run_link,
         description=description,
     )
     version = int(made.version)
-    row = (_v.workspace == WORKSPACE, _v.name == model, _v.version == version)
-    unit.session.execute(update_rows(tables.model_versions).where(*row).values(source=origin.source))
-    if origin.source.startswith("models:/m-") and origin.model_id is not None:
+    if origin.source != origin.storage_location:
+        row = (_v.workspace == WORKSPACE, _v.name == model, _v.version == version)
+        unit.session.execute(update_rows(tables.model_versions).where(*row).values(source=origin.source))
+    if origin.source == f"models:/{origin.model_id}":
         # MLflow's own pages find the versions of a logged model by this tag.
         unit.tracking.set_model_versions_tags(model, version, origin.model_id)
     unit.begins_with("VERSION_REGISTERED", version=version)
     return Outcome(model=model, version=version)
+
+
+def _require_allowed(source: str) -> None:
+    """Refuses what whoever runs MLflow does not allow, by a variable that its server looks at."""
+    from mlflow.environment_variables import (  # noqa: PLC0415 - MLflow takes seconds
+        MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX as ALLOWED,
+    )
+
+    if ALLOWED.get() and not re.search(ALLOWED.get(), source):
+        raise Refused(Invalid(f"No such source may be registered here: {ALLOWED.name} allows other ones."))
 
 
 def update(unit: Unit, model: str, version: int, description: str) -> Outcome:
@@ -104,7 +127,7 @@ def delete(unit: Unit, model: str, version: int) -> Outcome:
     unit.version(model, version)
     unit.begins_with("VERSION_DELETED", version=version)
     unit.registry.delete_model_version(model, version)
-    return Outcome(model=model, deleted=version)
+    return Outcome(model=model, gone=model, deleted=version)
 
 
 def copy(unit: Unit, source: Ref, model: str) -> Outcome:
@@ -117,7 +140,7 @@ def copy(unit: Unit, source: Ref, model: str) -> Outcome:
     )
     tags = [(key, value or "") for key, value in unit.session.execute(kept.order_by(_t.key))]
     origin = sources.of_source(unit.session, f"models:/{source.model}/{version}")
-    return _registered(unit, model, origin, row.description, tags)
+    return _registered(unit, model, origin, row.description, tags, row.run_link)
 
 
 def _named(unit: Unit, ref: Ref) -> int:
@@ -126,7 +149,7 @@ def _named(unit: Unit, ref: Ref) -> int:
     named = [name for name, value in given.items() if value is not None]
     if len(named) != 1:
         raise Refused(Invalid("Give exactly one of `version`, `stage` and `alias`.", ("source",)))
-    unit.lock(ref.model)
+    unit.lock(ref.model, "source", "model")
     found = _found(unit, ref)
     if not found:
         raise Refused(NotFound("This names no version of the registered model.", ("source", *named)))

@@ -35,4 +35,5 @@ class _WithoutHistory(SQLCompiler):
         columns = [f"CAST(NULL AS {types.process(c.type)}) AS {self.preparer.quote(c.name)}" for c in table.c]
         # SQLite's tables have this column too, by which pages are read.
         empty = f"(SELECT {', '.join([*columns, 'NULL AS rowid'])} WHERE 1 = 0)"
-        return empty if options.get("enclosing_alias") is not None else f"{empty} AS {self.preparer.quote(table.name)}"
+        is_named = getattr(options.get("enclosing_alias"), "element", None) is table
+        return empty if is_named else f"{empty} AS {self.preparer.quote(table.name)}"

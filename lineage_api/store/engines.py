@@ -1,15 +1,22 @@
-"""Connections on which our own tables are looked after, outside of any query."""
+"""Connections on which something is written, or looked after: outside of any query."""
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from typing import Any
+
+from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from lineage_api.errors import Unsuitable
 
 LOCK_WAIT_S = 20
 """How long to wait for others who write."""
+_CONNECT_TIMEOUT_S = 10
 
 
 def writing(uri: str) -> Engine:
     """An engine that keeps no connection; on SQLite each transaction writes from its beginning."""
-    return _engine(uri, "BEGIN IMMEDIATE")
+    engine = _engine(uri, "BEGIN IMMEDIATE")
+    # What others commit while a lock is waited for has to be seen.
+    return engine.execution_options(isolation_level="READ COMMITTED") if engine.dialect.name == "postgresql" else engine
 
 
 def reading(uri: str) -> Engine:
@@ -18,17 +25,46 @@ def reading(uri: str) -> Engine:
     return engine if engine.dialect.name == "sqlite" else engine.execution_options(isolation_level="REPEATABLE READ")
 
 
-def _engine(uri: str, begin: str) -> Engine:
-    if not uri.startswith("sqlite"):
-        return create_engine(uri, poolclass=NullPool)
-    engine = create_engine(uri, poolclass=NullPool, connect_args={"timeout": LOCK_WAIT_S})
+def changing(uri: str, connections: int, lock_wait_ms: int) -> Engine:
+    """An engine for changes, which waits for a while for others who write, and keeps so many connections."""
+    if uri.startswith("sqlite"):
+        options: dict[str, Any] = {"timeout": lock_wait_ms / 1000, "check_same_thread": False}
+        engine = create_engine(uri, poolclass=QueuePool, pool_size=connections, connect_args=options)
+        _begin_with(engine, "BEGIN IMMEDIATE", "foreign_keys = ON", "case_sensitive_like = true")
+        return engine
+    options = {**_options(uri), "options": f"-c lock_timeout={lock_wait_ms}"}
+    pooled = {"pool_size": connections, "pool_pre_ping": True, "isolation_level": "READ COMMITTED"}
+    return create_engine(uri, connect_args=options, **pooled)
 
+
+def _engine(uri: str, begin: str) -> Engine:
+    try:
+        engine = create_engine(uri, poolclass=NullPool, connect_args=_options(uri))
+    except ImportError as error:
+        extra = "mysql" if uri.startswith(("mysql", "mariadb")) else "postgres"
+        said = f"the driver of this database is not installed: pip install 'lineage-api[{extra}]'"
+        raise Unsuitable(said) from error
+    if engine.dialect.name == "sqlite":
+        _begin_with(engine, begin)
+    return engine
+
+
+def _options(uri: str) -> dict[str, Any]:
+    if uri.startswith("sqlite"):
+        return {"timeout": LOCK_WAIT_S}
+    if uri.startswith("postgresql"):
+        return {} if "connect_timeout" in uri else {"connect_timeout": _CONNECT_TIMEOUT_S}
+    # While a trigger waits for its table, nobody else comes at it.
+    return {"init_command": "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2"}
+
+
+def _begin_with(engine: Engine, begin: str, *pragmas: str) -> None:
     @event.listens_for(engine, "connect")
     def _(connection: DBAPIConnection, _: object) -> None:
         connection.isolation_level = None  # the driver begins no transaction by itself
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
-
-    return engine

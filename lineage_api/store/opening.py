@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from lineage_api.errors import Unsuitable
 from lineage_api.store import tables
-from lineage_api.store.uris import database_url, masked, require_one_database, shown, text
+from lineage_api.store.uris import database_url, masked, recordable_url, require_one_database, shown, text
 
 _MIGRATIONS = "store/db_migrations/versions"
 _CONNECT_TIMEOUT_S = 10
@@ -32,15 +32,21 @@ _workspaces = table("workspaces", column("name"))
 
 
 def prepared(
-    uri: str, *, registry_uri: str | None = None, create: bool = True, artifact_root: str | None = None
+    uri: str,
+    *,
+    registry_uri: str | None = None,
+    create: bool = True,
+    artifact_root: str | None = None,
+    is_served: bool = True,
 ) -> str:
     """The URI of the database to open, which holds MLflow's tables at the revision that the installed MLflow expects.
 
     An empty database is filled by MLflow when `create` says so; the artifacts of its default experiment are to be
     kept at `artifact_root`, and without one where `mlflow server` keeps them. Raises Unsuitable, with one line, for
-    all that cannot be served as it is.
+    all that cannot be served as it is; where it is not to be served, databases are let in too whose history alone is
+    recorded.
     """
-    url = database_url(uri)
+    url = database_url(uri) if is_served else recordable_url(uri)
     require_one_database(url, registry_uri)
     if os.environ.get("MLFLOW_ENABLE_WORKSPACES", "").lower() in {"true", "1"}:
         raise Unsuitable("MLFLOW_ENABLE_WORKSPACES is set, and workspaces are not supported: unset it")

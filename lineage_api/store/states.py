@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, case, cast, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, Text, and_, case, cast, func, literal, literal_column, or_, select
 
-from lineage_api.store.history import DELETED, events, models, recording
+from lineage_api.store.history import events, models, recording
 
 _e, _m = events.c, models.c
 
@@ -32,9 +32,15 @@ known_since: ColumnElement[int] = case((is_known, _e.occurred_at))
 """When an event happened; null when it did before history was recorded."""
 
 
-def is_state_at(moment: Any, columns: Any = _e) -> ColumnElement[bool]:
-    """Whether an event was the last of its slot at a moment; where several happened in it, the last of these."""
-    return and_(columns.occurred_at <= moment, or_(columns.ended_at.is_(None), columns.ended_at > moment))
+def is_state_at(moment: Any, columns: Any = _e, *, is_sought: bool = False) -> ColumnElement[bool]:
+    """Whether an event was the last of its slot at a moment; where several happened in it, the last of these.
+
+    Unless events are sought by it, it is said so that no database looks into its indexes of times for that.
+    """
+    began, ended = columns.occurred_at, columns.ended_at
+    if not is_sought:
+        began, ended = began + literal_column("0"), ended + literal_column("0")
+    return and_(began <= moment, or_(columns.ended_at.is_(None), ended > moment))
 
 
 def identity(name: ColumnElement[str], of: Any) -> ColumnElement[int]:
@@ -65,20 +71,26 @@ def registrar(name: ColumnElement[str], version: ColumnElement[int], of: Any) ->
     return select(_e.actor).where(*registered).order_by(_e.id.desc()).limit(1).correlate(of).scalar_subquery()
 
 
-def was_in_stage(
-    name: ColumnElement[str], version: ColumnElement[int], stage: str, moment: Any, of: Any
-) -> ColumnElement[bool]:
-    """Whether a version was in a stage at a moment."""
-    was_there = (_e.slot == stage_slot(version), _e.to_stage == stage, is_state_at(moment), _e.id > 0)
-    return exists().where(_e.model_id == identity(name, of), *was_there).correlate(of)
+# As values, and not by EXISTS: of that PostgreSQL makes joins that may begin with all that ever was in a stage.
 
 
-_then = events.alias("stage_then")
-_v = _then.c
+def stage_at(name: ColumnElement[str], version: ColumnElement[int], moment: Any, of: Any) -> ColumnElement[str]:
+    """The stage of a version at a moment; null when it was not there."""
+    is_its = (_e.model_id == identity(name, of), _e.slot == stage_slot(version), _e.id > 0)
+    return select(_e.to_stage).where(*is_its, is_state_at(moment)).limit(1).correlate(of).scalar_subquery()
 
 
-def pointed_somewhere(moment: Any) -> ColumnElement[bool]:
-    """Whether the version of an event of an alias was there at a moment, and not deleted."""
-    is_its_stage = (_v.model_id == _e.model_id, _v.slot == stage_slot(_e.version), _v.id > 0)
-    is_there = (_v.to_stage != DELETED, is_state_at(moment, _v))
-    return select(_v.id).where(*is_its_stage, *is_there).correlate(events).exists()
+_then = events.alias("then")
+_t = _then.c
+
+
+def name_at(moment: Any) -> ColumnElement[str]:
+    """The name that an event's registered model had at a moment; null when it was not there."""
+    is_its = (_t.model_id == _e.model_id, _t.slot == "name", _t.id > 0)
+    return select(_t.model_name).where(*is_its, is_state_at(moment, _t)).limit(1).correlate(events).scalar_subquery()
+
+
+def target_stage_at(moment: Any) -> ColumnElement[str]:
+    """The stage of the version that an event of an alias names, at a moment; null when it was not there."""
+    is_its = (_t.model_id == _e.model_id, _t.slot == stage_slot(_e.version), _t.id > 0)
+    return select(_t.to_stage).where(*is_its, is_state_at(moment, _t)).limit(1).correlate(events).scalar_subquery()

@@ -168,6 +168,7 @@ model_versions = _table(
     source=String,
     storage_location=String,
     run_id=String,
+    run_link=String,
     status=String,
     status_message=String,
     user_id=String,

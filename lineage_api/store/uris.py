@@ -28,6 +28,16 @@ def database_url(uri: str) -> URL:
     return url.set(drivername="postgresql")
 
 
+def recordable_url(uri: str) -> URL:
+    """The database that a URI names, where history can be recorded, be it one that is served or not."""
+    if _dialect(uri) not in {"mysql", "mariadb"}:
+        return database_url(uri)
+    try:
+        return make_url(uri).set(drivername="mysql+pymysql")
+    except (ArgumentError, ValueError):
+        raise Unsuitable(f"{masked(uri)} is not the URI of a database: write it as mysql://user@host/db") from None
+
+
 def _dialect(uri: str) -> str:
     """The scheme of a URI without a driver; empty for a path, be it on a Windows drive."""
     scheme = re.match(r"([a-z][a-z0-9.-]+)(\+[a-z0-9_]+)?:|(databricks)$", uri.lower())

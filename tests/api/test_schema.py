@@ -100,7 +100,9 @@ def fill(store):
     number = store.copied("first", first, "taxi")
     store.client.set_model_version_tag("taxi", str(number), "team", "ops")
     store.alias("taxi", "champion", number)
-    store.stage("taxi", number, "Production")
+    for each in (store.copied("first", first, "taxi"), store.copied("first", first, "taxi"), number):
+        store.stage("taxi", each, "Production", archive=True)
+    store.sql("UPDATE lineage_events SET cause_id = 1 WHERE id > 1")
     write_files(Path(store.client.get_run(run).info.artifact_uri))
     write_files(Path(model.artifact_location))
     return {"run": run, "model": model.model_id}
@@ -135,13 +137,19 @@ ARGUMENTS = {
     "Query.loggedModel": 'modelId: "{model}"',
     "Query.registeredModel": 'name: "taxi"',
     "Query.modelVersion": 'ref: {{model: "taxi", version: 1}}',
+    "Query.registryAt": 'at: "2100-01-01T00:00:00Z"',
     "RegisteredModel.version": "number: 1",
+    "RegisteredModel.rollbackPlan": "stage: PRODUCTION",
     "RegisteredModel.inStage": "stage: PRODUCTION",
     "Run.param": 'key: "depth"',
     "Run.metric": 'key: "mae"',
     "Run.metricHistory": 'key: "rmse"',
 }
 """What the fields need that do not work without arguments."""
+
+
+NOWHERE = {"lastTenure {{ ... on AliasTenure"}
+"""What leads somewhere with other arguments only."""
 
 
 def asked(parent, name):
@@ -163,7 +171,9 @@ def steps(type_):
             yield f"{asked(type_, name)} {{{{ nodes", get_named_type(target.fields["nodes"].type)
         if is_interface_type(target):
             for kind in SCHEMA.get_possible_types(target):
-                yield f"{asked(type_, name)} {{{{ ... on {kind.name}", kind
+                step = f"{asked(type_, name)} {{{{ ... on {kind.name}"
+                if step not in NOWHERE:
+                    yield step, kind
 
 
 def shortest_ways():
@@ -212,6 +222,7 @@ IDS = """{{
   LoggedModel: loggedModel(modelId: "{model}") {{ id }}
   RegisteredModel: registeredModel(name: "taxi") {{ id }}
   ModelVersion: modelVersion(ref: {{model: "taxi", version: 1}}) {{ id }}
+  RegistryEvent: registryEvents {{ nodes {{ id }} }}
 }}"""
 
 
@@ -255,6 +266,19 @@ def leaves(data):
 
 
 def test_every_type_is_reached():
-    """There is no type of object to which no question leads."""
-    assert {each.name for each in TYPES if is_object_type(each)} <= set(WAYS)
+    """There is no type of object to which no question and no change leads."""
+    changes = SCHEMA.mutation_type
+    assert {each.name for each in TYPES if is_object_type(each)} <= {*WAYS, changes.name, *led_to(changes, set())}
     assert [each.name for each in TYPES if is_input_object_type(each) and not each.fields] == []
+
+
+def led_to(type_, known):
+    """The names of all types that fields of a type lead to, straight or by further ones."""
+    for field in type_.fields.values():
+        target = get_named_type(field.type)
+        if is_composite_type(target) and target.name not in known:
+            kinds = SCHEMA.get_possible_types(target) if is_interface_type(target) else [target]
+            known.update(each.name for each in (target, *kinds))
+            for kind in kinds:
+                led_to(kind, known)
+    return known

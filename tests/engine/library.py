@@ -21,10 +21,10 @@ from sqlalchemy.schema import CreateTable
 
 from lineage_api.engine import tables
 from lineage_api.engine.levels import Call, Level
-from lineage_api.engine.nouns import Connection, arrow, batch, column, given, interface, noun, resolved
+from lineage_api.engine.nouns import Connection, arrow, batch, column, either, given, interface, noun, resolved
 from lineage_api.engine.orders import By
 from lineage_api.engine.schema import columnar
-from lineage_api.engine.sql import Bound, Rows, Statement
+from lineage_api.engine.sql import Bound, Late, Rows, Statement
 from tests.engine.context import OURS
 from tests.stores import POSTGRESQL
 
@@ -143,6 +143,13 @@ def with_ids(rows: Select[Any], ids: Ids | None = None) -> Select[Any]:
 
 def with_id(rows: Select[Any], id: Id) -> Select[Any]:
     return rows.where(books.c.id == id)
+
+
+Before = Annotated[int, Late(lambda year: year + 1), described("Books of this year or of one before it.")]
+
+
+def written_before(rows: Select[Any], before: Before | None = None) -> Select[Any]:
+    return rows.where(books.c.year < before)
 
 
 def of_tag(rows: Select[Any], title: Title) -> Select[Any]:
@@ -281,6 +288,20 @@ class Book(Named):
     """What it costs."""
     century: int | None = column(BOOKS.c.year, convert=century)
     """When, by and large; for one year nobody can say."""
+    older: str = either(
+        "before",
+        arrow(
+            BOOKS,
+            of=BOOKS.c.author_id,
+            to=BOOKS.c.author_id,
+            order=[BOOKS.c.year],
+            narrow=written_before,
+            value=BOOKS.c.title,
+            default="none",
+        ),
+        column(BOOKS.c.title),
+    )
+    """The oldest book of its author, of a year at most; itself, where none is given."""
     label: str = column(BOOKS.c.title, BOOKS.c.year, convert=lambda title, year: f"{title} ({year or '?'})")
     """Its title and year."""
     initial: str = column(BOOKS.c.title, convert_all=lambda titles: [title[0] for title in titles])

@@ -210,6 +210,8 @@ fragment P on BookConnection { edges { cursor node { id } } nodes { year } }"""
         ("{ authors { allBooks { author { name } } } }", {"author_id"}),
         ("{ authors { books { nodes { price } edges { node { tags { key } a: year } } } } }", {"price", "id", "year"}),
         (FRAGMENTS, {"title", "id", "year"}),
+        ("{ books { older } }", {"title"}),
+        ("{ books { older(before: null) } }", {"title", "author_id"}),
         ("{ authors { books { edges { node { year } } } books { edges { node { price } } } } }", {"year", "price"}),
     ],
 )

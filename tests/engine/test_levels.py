@@ -40,6 +40,22 @@ def test_null_where_it_is_not_allowed(library):
     )
 
 
+def test_a_field_that_is_resolved_in_two_ways(library):
+    """By a relation where the argument is given; else, and where it is null, by a column, at no further cost."""
+    query = "query ($before: Int) { books { older null: older(before: null) year: older(before: $before) } }"
+
+    titles = ["notes", "engine", "letters", "algebra", "stars"]
+    each = [{"older": title, "null": title, "year": title} for title in titles]
+    assert library.ask(query) == {"books": each}
+    assert library.cost == 1
+
+    older = ["engine", "engine", "engine", "none", "none"]
+    for book, title in zip(each, older, strict=True):
+        book["year"] = title
+    assert library.ask(query, before=1842) == {"books": each}
+    assert library.cost == 2
+
+
 def test_a_batch_function(library):
     """It is called once for a level, at once or later; what it returns may be errors."""
     data, errors = library.tell("{ books { length laterLength } }")

@@ -28,6 +28,7 @@ signature:
   inputs: '[{"type": "double", "name": "km", "required": true}]'
 """
 
+NOW = '"2100-01-01T00:00:00Z"'
 RELATIONS = [
     # parents, what is asked of each, statements beside the one for the parents
     ("registeredModels", "id name description createdAt updatedAt", 0),
@@ -46,7 +47,18 @@ RELATIONS = [
     ("registeredModels", "version(stage: STAGING) { label }", 1),
     ("registeredModels", 'version(alias: "champion") { label }', 1),
     ("registeredModels", "inStage(stage: STAGING) { label }", 1),
+    ("registeredModels", f"inStage(stage: STAGING, at: {NOW}) {{ label }}", 1),
+    ("registeredModels", "aliases { since modelVersion { stageSince } }", 2),
+    ("registeredModels", f"aliases(at: {NOW}) {{ name since modelVersion {{ stageSince }} }}", 2),
+    ("registeredModels", "history { nodes { kind occurredAt modelName origin } }", 1),
+    ("registeredModels", "history(orderBy: OLDEST_FIRST, first: 2) { totalCount edges { node { kind } } }", 2),
+    ("registeredModels", "history(kinds: [VERSION_REGISTERED]) { nodes { model { name } modelVersion { label } } }", 3),
     ("modelVersions", "id label version stage status isDeleted source artifactUri", 0),
+    ("modelVersions", "stageSince", 0),
+    ("modelVersions", f"stage(at: {NOW})", 1),
+    ("modelVersions", "history { nodes { kind version } }", 1),
+    ("modelVersions", "history(first: 1) { totalCount pageInfo { endCursor } }", 2),
+    ("modelVersions", "history { nodes { modelVersion { label } model { name } } }", 3),
     ("modelVersions", "model { name }", 1),
     ("modelVersions", "aliases", 1),
     ("modelVersions", "tags { key }", 1),

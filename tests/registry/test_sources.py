@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy
 from sqlalchemy.orm import Session
 
-from lineage_api.registry import sources
+from lineage_api.registry import places, sources
 from lineage_api.registry.reasons import Invalid, NotFound, Refused
 from lineage_api.registry.sources import Origin
 from tests.stores import filled
@@ -59,14 +59,10 @@ def refusal(of, *values):
 
 def as_mlflow(store, uri, name="m"):
     """Source, place of the files and run in the row that MLflow's client leaves of a version."""
-    import mlflow
-
-    mlflow.set_tracking_uri(store.uri)
-    mlflow.set_registry_uri(store.uri)
-    version = mlflow.register_model(uri, name).version
+    version = store.registered(uri, name)
     statement = "SELECT source, storage_location, run_id FROM model_versions WHERE name = :name AND version = :version"
     with engine(store).connect() as connection:
-        return tuple(connection.execute(sqlalchemy.text(statement), {"name": name, "version": int(version)}).one())
+        return tuple(connection.execute(sqlalchemy.text(statement), {"name": name, "version": version}).one())
 
 
 def as_ours(origin):
@@ -187,7 +183,7 @@ def test_a_folder_is_spelled_as_by_mlflow(root):
     from mlflow.utils.uri import append_to_uri_path
 
     for path in ("model", "deep/model", "ä b", "a;b", "a%20b"):
-        assert sources._below(root, path) == append_to_uri_path(root, path)
+        assert places.below(root, path) == append_to_uri_path(root, path)
 
 
 def test_a_run_that_is_not_there(store, connection, run):
@@ -502,7 +498,7 @@ def test_hostile_sources(attacked, source):
 def test_messages(connection, run):
     """They say what is wrong and what would be right."""
     messages = {
-        "http://h/x": sources._ALLOWED,
+        "http://h/x": places.ALLOWED,
         "/etc": sources._OUTSIDE,
         "s3://u:p@b/x": "A source names no user and no password; leave them out.",
         "file://host/x": "A file on another machine cannot be read.",
@@ -528,8 +524,8 @@ def test_the_length_is_that_of_the_columns():
     """Of which the source and the place of the files need one each."""
     from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 
-    assert SqlModelVersion.source.type.length == sources.MAX_SOURCE_LENGTH
-    assert SqlModelVersion.storage_location.type.length == sources.MAX_SOURCE_LENGTH
+    assert SqlModelVersion.source.type.length == places.MAX_LENGTH
+    assert SqlModelVersion.storage_location.type.length == places.MAX_LENGTH
 
 
 def test_files_at_a_place_that_is_too_long(store, connection, run):

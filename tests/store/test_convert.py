@@ -1,5 +1,9 @@
 """What MLflow writes, and what it means."""
 
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
 from lineage_api.store import convert
 
 
@@ -13,3 +17,17 @@ def test_a_document_that_is_nested_too_deeply() -> None:
 def test_a_document_that_is_wide() -> None:
     """Breadth is no depth."""
     assert convert.document(f"[{','.join(['[]'] * 500)}]") == [[]] * 500
+
+
+@pytest.mark.parametrize(("microseconds", "lies_in", "not_before"), [(0, 0, 0), (1, 0, 1), (999, 0, 1), (-1, -1, 0)])
+def test_the_millisecond_of_a_moment(microseconds: int, lies_in: int, not_before: int) -> None:
+    """The one that it lies in, and the first that is not before it."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+
+    assert (convert.millisecond_of(moment), convert.milliseconds(moment)) == (lies_in, not_before)
+
+
+def test_a_time_that_is_always_there() -> None:
+    """Where MLflow's 0 means that there is none, ours is the beginning of 1970."""
+    assert [convert.recorded(0), convert.moment(0)] == [datetime(1970, 1, 1, tzinfo=UTC), None]
+    assert convert.recorded(1_001) == convert.moment(1_001)

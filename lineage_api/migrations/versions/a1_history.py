@@ -1,16 +1,25 @@
 """The history of the registry, and the changes that were asked for with a key."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
 from lineage_api.store.history import only_where
-from lineage_api.store.trigger_forms import NUMBERING, run
+from lineage_api.store.trigger_bodies import run
+from lineage_api.store.trigger_forms import NUMBERING
 
 revision = "a1"
 down_revision = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _VALUE = sa.Text().with_variant(sa.Text(2**24), "mysql", "mariadb")
+_BY_BYTES: dict[str, Any] = {
+    f"{dialect}_{option}": value
+    for dialect in ("mysql", "mariadb")
+    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
+}
+"""Names and values are compared as they are, and with those of MLflow's tables in whatever collation they are."""
 
 
 def upgrade() -> None:
@@ -23,6 +32,7 @@ def upgrade() -> None:
         sa.Column("is_prompt", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("deleted_at", sa.BigInteger),
         sqlite_autoincrement=True,
+        **_BY_BYTES,
     )
     op.create_table(
         "lineage_events",
@@ -51,6 +61,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(32)),
         sa.Column("run_link", sa.String(500)),
         sqlite_autoincrement=True,
+        **_BY_BYTES,
     )
     op.create_index("ix_lineage_events_model_id", "lineage_events", ["model_id"])
     op.create_index("lineage_events_of_version", "lineage_events", ["model_id", "version", "id"])
@@ -70,6 +81,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text),
         sa.Column("created_at", sa.BigInteger, nullable=False, index=True),
         sa.UniqueConstraint("actor", "mutation", "key"),
+        **_BY_BYTES,
     )
     if op.get_bind().dialect.name == "postgresql":
         for statement in NUMBERING:

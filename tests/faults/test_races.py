@@ -1,0 +1,108 @@
+"""Many processes that change one registered model at the same time, among them MLflow's own client."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+
+import httpx
+from lineage_api.migrations import recording
+from tests.test_cli import ROOT, environment, serving
+
+ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "200"))
+"""10,000 in the long run; a third of them are of each kind."""
+OURS, THEIRS = 6, 2
+STATE = '{ registeredModel(name: "m") { inStage(stage: PRODUCTION) { version } } }'
+
+
+class Racers:
+    """Processes that change something when they are all told to."""
+
+    def __init__(self, processes):
+        self._processes = processes
+
+    def race(self, wanted):
+        """The errors of each, who begin together."""
+        for process, change in zip(self._processes, wanted, strict=False):
+            process.stdin.write(json.dumps(change) + "\n")
+            process.stdin.flush()
+        return [json.loads(process.stdout.readline()) for process, _ in zip(self._processes, wanted, strict=False)]
+
+
+@contextmanager
+def racing(uri):
+    """Two servers, clients of theirs, and MLflow's own clients on the same database."""
+    with ExitStack() as stack:
+        addresses = [stack.enter_context(serving("--backend-store-uri", uri)).address for _ in range(2)]
+        kinds = [*(("api", addresses[i % 2]) for i in range(OURS)), *(("mlflow", uri) for _ in range(THEIRS))]
+        processes = [stack.enter_context(_racer(*kind)) for kind in kinds]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        yield Racers(processes), addresses[0]
+
+
+@contextmanager
+def _racer(how, where):
+    command = [sys.executable, "-m", "tests.faults.racer", how, where]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def asked(address, query):
+    """The data of an answer."""
+    return httpx.post(f"{address}/graphql", json={"query": query}, timeout=60).json()["data"]
+
+
+def move(version, **more):
+    """A promotion that archives what is in Production."""
+    return {"model": "m", "version": version, "stage": "PRODUCTION", "archiveExisting": True, **more}
+
+
+def test_races_to_production(store):
+    """In the end one version is in Production; with expectations just one wins, and the others are told why."""
+    store.registered_model("m")
+    for _ in range(OURS + THEIRS):
+        store.version("m", source="s3://bucket/model")
+    told = Counter()
+    with racing(store.uri) as (racers, address):
+        for turn in range(ROUNDS):
+            told.update(RACES[turn % len(RACES)](racers))
+            there = asked(address, STATE)["registeredModel"]["inStage"]
+            assert len(there) == 1
+    assert set(told) <= {"ConflictError", "MLflow: MlflowException"}
+    assert recording.catch_up(store.uri).added == 0
+
+
+def everybody(racers):
+    """All move another version, as fast as they can; one of ours comes last."""
+    errors = racers.race([move(version) for version in range(1, OURS + THEIRS + 1)])
+    assert errors[:OURS] == [[]] * OURS
+    assert racers.race([move(1)]) == [[]]
+    return [error for each in errors for error in each]
+
+
+def the_same_version(racers):
+    """Ours move one version that they believe to be archived."""
+    racers.race([move(1)])
+    racers.race([move(2)])
+    return _one_winner(racers.race([move(1, expectedStage="ARCHIVED")] * OURS))
+
+
+def different_versions(racers):
+    """Ours move versions of their own into a place that they believe to be held by version 1."""
+    racers.race([move(1)])
+    return _one_winner(racers.race([move(version, expectedCurrent=[1]) for version in range(2, OURS + 2)]))
+
+
+def _one_winner(errors):
+    assert sorted(map(len, errors)) == [0, *[1] * (OURS - 1)], errors
+    return [error for each in errors for error in each]
+
+
+RACES = (everybody, the_same_version, different_versions)
