@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from lineage_api.cli import main
 from lineage_api.store.opening import head_revision
 
 ROOT = Path(__file__).parents[1]
@@ -116,7 +117,7 @@ def test_help_is_there_at_once():
 
     assert time.monotonic() - start < 3
     assert done.stdout.endswith("[]\n")
-    assert re.findall(r"^  ([a-z]+)  ", done.stdout, re.MULTILINE) == ["demo", "healthcheck", "schema", "serve"]
+    assert re.findall(r"^  ([a-z]+)  ", done.stdout, re.MULTILINE) == sorted(main.commands)
     assert done.stderr == ""
 
 
@@ -326,11 +327,11 @@ def test_the_demo(tmp_path):
         address, said = server.address, "".join(server.said)
         query = re.search(r"^\{\n.*?^\}$", said, re.MULTILINE | re.DOTALL)[0]
         assert "making a project in" in said
-        assert asked(address, query)["registeredModel"]["inStage"]
+        assert asked(address, query)["registeredModel"]["rollbackPlan"]["target"]
         server.stop()
 
     with serving("--folder", str(folder), command="demo") as again:
-        assert asked(again.address, query)["registeredModel"]["inStage"]
+        assert asked(again.address, query)["registeredModel"]["rollbackPlan"]["target"]
         assert "making a project in" not in "".join(again.said)
 
     assert refused_demo(folder, "--name", "other") == (2, "")

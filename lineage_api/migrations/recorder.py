@@ -32,7 +32,9 @@ def begun(uri: str, *, may_make: bool) -> Recording:
             raise
         _log.warning("%s; run `lineage-api db upgrade` as an account that may make them", refusal)
     if state.refusal:
-        _log.warning("Changes by other tools are found once a minute only, since triggers are refused: %s", state.refusal)
+        _log.warning(
+            "Changes by other tools are found once a minute only, since triggers are refused: %s", state.refusal
+        )
     return state
 
 

@@ -120,7 +120,7 @@ class PostgreSQL(Form):
         " AND (e.id > 0 OR d.id < e.id))"
     )
     ends_events = False  # but those who number them do
-    leftovers = ("DROP SEQUENCE IF EXISTS lineage_event_number",)
+    leftovers = ("DROP FUNCTION IF EXISTS lineage_number()", "DROP SEQUENCE IF EXISTS lineage_event_number")
 
     @property
     def clock(self) -> str:
@@ -138,7 +138,7 @@ class PostgreSQL(Form):
     def remove(self, connection: Connection) -> None:
         functions = r"""
             SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
-            AND proname LIKE 'lineage\_%' AND prorettype = 'trigger'::regtype"""
+            AND proname LIKE 'lineage\_%' AND proname <> 'lineage_number' AND prorettype = 'trigger'::regtype"""
         for name in connection.scalars(text(functions)).all():
             run(connection, f"DROP FUNCTION {name}() CASCADE")
 

@@ -24,7 +24,8 @@ from lineage_api.engine.sql import Statement
 from lineage_api.errors import LineageError
 from lineage_api.graph.identity import encoded
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.database import Database, PostgreSQLSnapshot
+from lineage_api.store.database import Database
+from lineage_api.store.dialects import dialect_of
 from lineage_api.store.model_files import ModelFiles
 from tests.api.random_operations import Operation, Pool, operations
 from tests.conftest import Templates
@@ -48,9 +49,9 @@ pytestmark = pytest.mark.filterwarnings(
 @given(data=st.data())
 def test_random_operations(asked, data):
     """The same data, their keys in the same order, and the same errors; and none of them is a defect."""
-    operation = data.draw(operations(executable(), asked.known))
+    operation = data.draw(operations(executable(read_only=True), asked.known))
     document = parse(operation.document)
-    assert not validate(executable(), document)
+    assert not validate(executable(read_only=True), document)
 
     ours, theirs = asked.answers(operation, document)
 
@@ -111,7 +112,7 @@ class Asked:
         reader: Any = self._at_once if self._at_once and context is ExecutionContext else snapshot
         try:
             result = execute(
-                executable(),
+                executable(read_only=True),
                 document,
                 context_value=Context(reader, self._services, 100),
                 variable_values=operation.variables,
@@ -126,7 +127,7 @@ class Asked:
 class AtOnce:
     """A reader of PostgreSQL that gives rows at once."""
 
-    dialect = PostgreSQLSnapshot.dialect
+    dialect = dialect_of("postgresql")
 
     def __init__(self, uri: str) -> None:
         import psycopg

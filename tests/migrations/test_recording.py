@@ -1,6 +1,5 @@
 """How the recording of history begins, goes on and ends."""
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -196,9 +195,8 @@ def test_where_tables_are_not_allowed(templates, tmp_path):
     with opened("postgresql", templates, tmp_path) as store, a_role(store) as uri:
         with pytest.raises(Unsuitable) as refusal:
             recording.begin(uri)
-        assert str(refusal.value) == (
-            "history cannot be recorded, since its tables cannot be made: permission denied for schema public"
-        ) or "permission denied" in str(refusal.value)
+        said = "history cannot be recorded, since its tables cannot be made: permission denied for schema public"
+        assert str(refusal.value).startswith(said)
 
 
 # Several at once
@@ -275,8 +273,6 @@ def test_it_begins_while_others_write(templates, tmp_path):
 
 # MLflow's own migrations
 
-BEFORE_WORKSPACES = "400f98739977"
-
 
 def test_a_migration_of_mlflows_drops_the_triggers(templates, tmp_path):
     """What is changed until they are back is found, and the chain has no hole."""
@@ -318,7 +314,7 @@ def test_mlflow_migrates_a_store_whose_history_is_recorded(templates, tmp_path):
         store.registered_model("m", tags={"a": "b"})
         store.client.create_model_version("m", "s3://bucket")
         store.close()
-        _migrate(store.uri, "downgrade", "1b5f0d9ad7c1^")
+        _migrate(store.uri, "downgrade", "1b5f0d9ad7c1-1")
         _migrate(store.uri, "upgrade", "head")
         assert recording.looked_at(store.uri).missing
         sql(store, "UPDATE model_versions SET current_stage = 'Production'")

@@ -15,7 +15,7 @@ from lineage_api.migrations import recording
 from tests.histories import KINDS, differs, drop_triggers, opened, rows, sql
 from tests.mariadb import delete_all
 
-EXAMPLES = int(os.environ.get("LINEAGE_API_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("LINEAGE_API_EXAMPLES", "20"))
 NAMES, TEXTS, KEYS = ["a", "b", "c"], ["", "x", "X", "it's"], ["k", "team/x"]
 STAGES = ["None", "Staging", "Production", "Archived"]
 
@@ -121,13 +121,18 @@ def shown(client):
         versions = client.search_model_versions(f"name = '{model.name}'")
         found[model.name] = {
             "description": model.description or None,
-            "tags": dict(model.tags),
+            "tags": said(model.tags),
             "aliases": {alias: int(version) for alias, version in model.aliases.items()},
             "versions": {
-                int(each.version): (each.current_stage, each.description or None, dict(each.tags)) for each in versions
+                int(each.version): (each.current_stage, each.description or None, said(each.tags)) for each in versions
             },
         }
     return found
+
+
+def said(tags):
+    """Tags, where one without a value is one with an empty one."""
+    return {key: value or "" for key, value in tags.items()}
 
 
 class Replay:
