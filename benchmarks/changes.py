@@ -21,14 +21,17 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import orjson
+from mlflow import MlflowClient
 from sqlalchemy import create_engine, text
 
 from benchmarks.client import Connection, post
 from benchmarks.run import free_port
+from lineage_api.store.opening import prepared
 
 POSTGRESQL = os.environ.get("LINEAGE_API_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")
 VERSIONS = 20
@@ -72,10 +75,6 @@ def by_mlflow(client: Any, turn: int) -> dict[str, Callable[[], object]]:
 @contextmanager
 def stores(database: str, count: int) -> Iterator[list[str]]:
     """New stores with a model of some versions each."""
-    from mlflow import MlflowClient
-
-    from lineage_api.store.opening import prepared
-
     with tempfile.TemporaryDirectory() as folder:
         first = f"sqlite:///{folder}/0.db" if database == "sqlite" else f"{POSTGRESQL}/lineage_changes_0"
         uris = [first.replace("0.db", f"{i}.db").replace("_0", f"_{i}") for i in range(count)]
@@ -130,8 +129,6 @@ def main() -> None:
     parser.add_argument("--rest", action="store_true", help="also by MLflow's own server")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    from mlflow import MlflowClient
-
     bin_ = Path(sys.executable).parent
     with ExitStack() as stack:
         uris = stack.enter_context(stores(options.database, 3))
@@ -159,16 +156,18 @@ def measured(connection: Connection, clients: dict[str, Any], rounds: int) -> di
     for turn in range(rounds + 10):
         for change, document in DOCUMENTS.items():
             body = {"query": document, "variables": {"i": inputs(turn, version_id)[change]}}
-            ways: list[tuple[str, Callable[[], float]]] = [
-                ("ours", lambda body=body: connection.ask(post("/graphql", orjson.dumps(body)))[0])
-            ]
-            for way, client in clients.items():
-                ways.append((way, lambda call=by_mlflow(client, turn)[change]: timed(call)))
+            ways = [("ours", partial(asked_for, connection, body))]
+            ways += [(way, partial(timed, by_mlflow(client, turn)[change])) for way, client in clients.items()]
             for way, do in ways if turn % 2 else reversed(ways):
                 milliseconds = do()
                 if turn >= 10:
                     taken[change][way].append(milliseconds)
     return taken
+
+
+def asked_for(connection: Connection, body: Any) -> float:
+    """How many milliseconds an answer of ours takes."""
+    return connection.ask(post("/graphql", orjson.dumps(body)))[0]
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -183,10 +182,10 @@ def line(change: str, taken: dict[str, list[float]]) -> str:
     parts = [f"{change:<12}"]
     for way, values in taken.items():
         q1, median, q3 = statistics.quantiles(values, n=4)
-        parts.append(f"{way} {median:.1f} ({q1:.1f}–{q3:.1f})")
-    for way in taken:
+        parts.append(f"{way} {median:.1f} ({q1:.1f} to {q3:.1f})")
+    for way, theirs in taken.items():
         if way != "ours":
-            ratios = [a / b for a, b in zip(taken["ours"], taken[way], strict=True)]
+            ratios = [a / b for a, b in zip(taken["ours"], theirs, strict=True)]
             parts.append(f"ours / {way} {statistics.median(ratios):.2f}")
     return "  ".join(parts)
 

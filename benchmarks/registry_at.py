@@ -124,7 +124,9 @@ def main() -> None:
         for first in (1_000, 10_000):
             taken, sizes = measured(connection, first, end, options.rounds)
             q1, median, q3 = statistics.quantiles(taken, n=4)
-            print(f"first: {first}  {median:.1f} ms ({q1:.1f}–{q3:.1f}), worst {max(taken):.1f}; {max(sizes)} tenures")
+            print(
+                f"first: {first}  {median:.1f} ms ({q1:.1f} to {q3:.1f}), worst {max(taken):.1f}; {max(sizes)} tenures"
+            )
 
 
 def measured(connection: Connection, first: int, end: int, rounds: int) -> tuple[list[float], list[int]]:

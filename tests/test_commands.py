@@ -12,7 +12,7 @@ from lineage_api.migrations import recording
 from tests.stores import Store
 from tests.test_cli import run, serving
 
-VERSION = "mutation { createRegisteredModel(input: {name: \"by us\"}) { registeredModel { name } } }"
+VERSION = 'mutation { createRegisteredModel(input: {name: "by us"}) { registeredModel { name } } }'
 
 
 @pytest.fixture
@@ -193,9 +193,7 @@ def test_a_rollback_that_is_not_safe(promoted):
 )
 def test_what_makes_no_sense(promoted, arguments, said):
     """One line that says what would be right, and the exit code 2."""
-    code, printed, complained = run(
-        *arguments, LINEAGE_API_BACKEND_STORE_URI=promoted.uri, folder=promoted.artifacts
-    )
+    code, printed, complained = run(*arguments, LINEAGE_API_BACKEND_STORE_URI=promoted.uri, folder=promoted.artifacts)
 
     assert (code, printed) == (2, "")
     assert said in complained

@@ -10,7 +10,12 @@ from lineage_api.cli import serve
 from lineage_api.config import Setting, Settings, every_setting
 
 EACH = pytest.mark.parametrize("setting", every_setting(), ids=lambda setting: setting.name)
-SAMPLES = {bool: ("true", True), str: ("postgresql://host/store", "postgresql://host/store"), int: ("7", 7), float: ("0.5", 0.5)}
+SAMPLES = {
+    bool: ("true", True),
+    str: ("postgresql://host/store", "postgresql://host/store"),
+    int: ("7", 7),
+    float: ("0.5", 0.5),
+}
 
 
 @pytest.fixture(autouse=True)

@@ -155,11 +155,15 @@ _NUMBER = f"""
 DECLARE
     number BIGINT;
     moment BIGINT;
+    is_same_transaction BOOLEAN;
 BEGIN
     PERFORM pg_advisory_xact_lock({COMMIT_LOCK});
     number := nextval('lineage_event_number');
-    SELECT occurred_at INTO moment FROM lineage_events WHERE id > 0 ORDER BY id DESC LIMIT 1;
-    moment := GREATEST(moment, CASE NEW.occurred_at WHEN 0 THEN {NOW} ELSE NEW.occurred_at END);
+    SELECT occurred_at, xmin = pg_current_xact_id()::xid INTO moment, is_same_transaction
+        FROM lineage_events WHERE id > 0 ORDER BY id DESC LIMIT 1;
+    IF is_same_transaction IS NOT TRUE THEN -- what one transaction does happens at one moment
+        moment := GREATEST(moment, CASE NEW.occurred_at WHEN 0 THEN {NOW} ELSE NEW.occurred_at END);
+    END IF;
     UPDATE lineage_events SET ended_at = moment
         WHERE model_id = NEW.model_id AND (slot = NEW.slot OR NEW.kind = 'MODEL_DELETED')
         AND ended_at IS NULL AND id > 0;

@@ -1,7 +1,7 @@
 """Processes that are killed while they change the registry: `python -m tests.faults.killed URI KILLS SEED`.
 
-Each child changes one registered model in a loop and says what was acknowledged; it is killed at a random moment. MLflow
-is loaded once, before the children are forked. Printed in the end, as JSON: what was acknowledged, by child.
+Each child changes one registered model in a loop and says what was acknowledged; it is killed at a random moment.
+MLflow is loaded once, before the children are forked. Printed in the end, as JSON: what was acknowledged, by child.
 """
 
 import json
@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 MODEL = "m"
@@ -32,12 +33,20 @@ def change(units: Any, child: int, say: int, turns: int = 10_000) -> None:
         version = (child + turn) % 4 + 1
         about = [("child", str(child)), ("turn", str(turn))]
         made("tag", "setTags", turn, lambda unit, about=about: tags.set_to(unit, itself, about))
-        made("promoted", "transitionModelVersion", turn, lambda unit, version=version: versions.transition(
-            unit, MODEL, version, "Production", archive_existing=True, expected=versions.Expected()
-        ))
-        made("alias", "setModelAlias", turn, lambda unit, version=version: aliases.set_to(
-            unit, MODEL, "champion", version, None
-        ))
+        made(
+            "promoted",
+            "transitionModelVersion",
+            turn,
+            lambda unit, version=version: versions.transition(
+                unit, MODEL, version, "Production", archive_existing=True, expected=versions.Expected()
+            ),
+        )
+        made(
+            "alias",
+            "setModelAlias",
+            turn,
+            lambda unit, version=version: aliases.set_to(unit, MODEL, "champion", version, None),
+        )
 
 
 def main() -> None:
@@ -46,7 +55,7 @@ def main() -> None:
     from lineage_api.registry.units import Units
 
     units = Units(uri)
-    with open(os.devnull, "w") as nowhere:
+    with Path(os.devnull).open("w") as nowhere:
         change(units, -1, nowhere.fileno(), 1)  # what takes long at first is done before children are made
     chance = random.Random(seed)
     acknowledged = []

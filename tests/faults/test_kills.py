@@ -12,8 +12,8 @@ from lineage_api.store.engines import reading
 from tests.faults.killed import MODEL
 from tests.test_cli import ROOT, environment
 
-KILLS = int(os.environ.get("LINEAGE_API_KILLS", "50"))
-"""500 in the long run."""
+KILLS = int(os.environ.get("LINEAGE_API_KILLS", "20"))
+"""At least 50 in the long run: `LINEAGE_API_KILLS=500 pytest tests/faults/test_kills.py`."""
 
 
 def test_nothing_is_lost_and_nothing_half_done(store):
@@ -24,7 +24,9 @@ def test_nothing_is_lost_and_nothing_half_done(store):
     recording.begin(store.uri)
 
     command = [sys.executable, "-m", "tests.faults.killed", store.uri, str(KILLS), "7"]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=600)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False, timeout=600
+    )
     assert done.returncode == 0, done.stderr
     acknowledged = json.loads(done.stdout)
 
@@ -56,7 +58,8 @@ def _made(uri):
         stages = [event for event in events if event.kind == "STAGE_CHANGED"]
         entered = [event for event in stages if event.to_stage == "Production"]
         left = [event for event in stages if event.to_stage == "Archived"]
-        assert len(entered) <= 1 and len(left) <= 1
+        assert len(entered) <= 1
+        assert len(left) <= 1
         assert all(event.cause_id == entered[0].id for event in left)
         if entered:
             kinds.add("promoted")

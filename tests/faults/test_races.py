@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 
 import httpx
+
 from lineage_api.migrations import recording
 from tests.test_cli import ROOT, environment, serving
 

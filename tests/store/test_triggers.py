@@ -392,3 +392,18 @@ def test_who_writes_needs_no_rights_on_our_tables(on_postgresql):
         event("MODEL_RENAMED", "name", name="n", previous_name="m"),
         event("MODEL_DELETED", "name", name="n"),
     ]
+
+
+def test_one_transaction_happens_at_one_moment(store):
+    """On PostgreSQL, where events get their times as they are committed, nobody finds half of a promotion."""
+    if store.kind != "postgresql":
+        pytest.skip("elsewhere an event gets its time as it is written")
+    store.registered_model("m")
+    for _ in range(2):
+        store.version("m", source="s3://b/m")
+    for turn in range(20):
+        store.stage("m", turn % 2 + 1, "Production", archive=True)
+
+    moments = [each["occurred_at"] for each in rows(store) if each["kind"] == "STAGE_CHANGED"]
+    assert len(moments) == 39
+    assert moments[1::2] == moments[2::2]
