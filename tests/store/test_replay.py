@@ -138,7 +138,7 @@ def changed(store, step):
         case ("catch_up",):
             recording.catch_up(store.uri)
         case ("ours", what, *given):
-            if store.kind != "mysql":  # which is not served
+            if store.kind in {"sqlite", "postgresql"}:  # others are not served
                 with suppress(Refused):
                     store.units.made(Asked(what), lambda unit: CHANGES[what](unit, *given))
         case ("sql", statement, name, other):
