@@ -4,6 +4,7 @@
   - Unreadable     the request is malformed                      BAD_USER_INPUT
   - TimedOut       something outside did not answer in time      TIMEOUT
   - Unsuitable     the store cannot be served as it is           a line at the start, exit code 2
+  - Refused        a change cannot be made (registry.reasons)    the payload's `errors`
 
 All else is a defect: masked as INTERNAL, with the same ID in the answer and in the log.
 """

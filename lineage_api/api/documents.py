@@ -14,7 +14,7 @@ PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
 
 
-class Refused(Exception):
+class NotValid(Exception):
     """A document that is not executed, with the errors that say why."""
 
     def __init__(self, code: str, errors: Sequence[GraphQLError]) -> None:
@@ -33,7 +33,7 @@ class Documents:
         self._characters = 0
 
     def document(self, text: str) -> DocumentNode:
-        """A valid document; raises Refused for one that is not."""
+        """A valid document; raises NotValid for one that is not."""
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
@@ -46,9 +46,9 @@ class Documents:
         try:
             document = parse(Source(text, "query"), max_tokens=self._max_tokens)
         except GraphQLError as error:
-            raise Refused(PARSE_FAILED, [error]) from None
+            raise NotValid(PARSE_FAILED, [error]) from None
         if errors := validate(self._schema, document):
-            raise Refused(VALIDATION_FAILED, errors)
+            raise NotValid(VALIDATION_FAILED, errors)
         return document
 
     def _keep(self, text: str, document: DocumentNode) -> None:

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from lineage_api.api import graphiql
 from lineage_api.api.context import Context
-from lineage_api.api.documents import Documents, Refused
+from lineage_api.api.documents import Documents, NotValid
 from lineage_api.api.failures import BAD_USER_INPUT, told
 from lineage_api.engine import ColumnarExecutionContext
 from lineage_api.store.database import Database
@@ -97,7 +97,7 @@ class GraphQL:
             result = await self.execute(await self._question(request), is_safe=is_safe)
         except Unanswerable as refusal:
             return _json({"errors": [_error(str(refusal))]}, media_type, refusal.status, refusal.headers)
-        except Refused as refusal:
+        except NotValid as refusal:
             return _json({"errors": told(refusal.errors, refusal.code)}, media_type, _status(media_type))
         if result.data is None and result.errors and not any(error.path for error in result.errors):
             # Nothing was executed.
@@ -106,7 +106,7 @@ class GraphQL:
         return _json({"data": result.data, **errors}, media_type)
 
     async def execute(self, question: Question, *, is_safe: bool = False) -> ExecutionResult:
-        """The data and errors that a request gets; raises Refused for a document that is not valid."""
+        """The data and errors that a request gets; raises NotValid for a document that is not valid."""
         document = self._documents.document(question.query)
         if is_safe:
             _require_query(document, question.operation_name)

@@ -26,40 +26,21 @@ class UserError:
 class NotFoundError(UserError):
     """What the input names is not there."""
 
-    message: str
-    """What is wrong, and what would be right."""
-    path: list[str] | None
-    """The input field at fault; null when it is not about one."""
-
 
 @noun
 class AlreadyExistsError(UserError):
     """What would be made is there already."""
-
-    message: str
-    """What is wrong, and what would be right."""
-    path: list[str] | None
-    """The input field at fault; null when it is not about one."""
 
 
 @noun
 class InvalidInputError(UserError):
     """The input is not allowed."""
 
-    message: str
-    """What is wrong, and what would be right."""
-    path: list[str] | None
-    """The input field at fault; null when it is not about one."""
-
 
 @noun
 class ConflictError(UserError):
     """The registry is not as the caller expected."""
 
-    message: str
-    """What is wrong, and what would be right."""
-    path: list[str] | None
-    """The input field at fault; null when it is not about one."""
     current: list[ModelVersion] = listed(
         MODEL_VERSIONS, of=named("current_keys"), to=[MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version]
     )
@@ -70,10 +51,6 @@ class ConflictError(UserError):
 class UnsafeError(UserError):
     """A safety check failed."""
 
-    message: str
-    """What is wrong, and what would be right."""
-    path: list[str] | None
-    """The input field at fault; null when it is not about one."""
     checks: list[Check]
     """What was looked at."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 from lineage_api.api import documents
-from lineage_api.api.documents import PARSE_FAILED, VALIDATION_FAILED, Documents, Refused
+from lineage_api.api.documents import PARSE_FAILED, VALIDATION_FAILED, Documents, NotValid
 from lineage_api.api.schema import executable
 
 
@@ -22,7 +22,7 @@ def test_a_document_is_parsed_once(known):
 def test_a_document_that_is_refused(known, text, code):
     """Each time anew, with a code and what is wrong."""
     for _ in range(2):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(NotValid) as refused:
             known.document(text)
         assert (refused.value.code, len(refused.value.errors)) == (code, 1)
 
