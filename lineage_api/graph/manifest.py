@@ -9,14 +9,12 @@ from packaging.utils import canonicalize_name
 
 from lineage_api.engine.nouns import batch, noun
 from lineage_api.graph.scalars import BigInt
-from lineage_api.store import model_files
+from lineage_api.store import manifests
 
 Names = Annotated[list[str], strawberry.argument(description="Only these names.")]
 
 
-def _packages(
-    packages: Sequence[list[model_files.Package]], names: Names | None = None
-) -> list[list[model_files.Package]]:
+def _packages(packages: Sequence[list[manifests.Package]], names: Names | None = None) -> list[list[manifests.Package]]:
     wanted = None if names is None else set(map(canonicalize_name, names))
     kept = ([package for package in part if wanted is None or package.name in wanted] for part in packages)
     return [sorted(part, key=attrgetter("name")) for part in kept]

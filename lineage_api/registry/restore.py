@@ -12,7 +12,8 @@ from lineage_api.registry.units import Unit
 from lineage_api.store import tables
 from lineage_api.store.database import Snapshot
 from lineage_api.store.history import DELETED, events, models
-from lineage_api.store.model_files import Manifest, ModelFiles
+from lineage_api.store.manifests import Manifest
+from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.origins import WORKSPACE
 
 _m, _v, _t, _e = tables.registered_models.c, tables.model_versions.c, tables.model_version_tags.c, events.c

@@ -4,7 +4,8 @@ import pytest
 
 from lineage_api.analysis.checks import Check, Status
 from lineage_api.analysis.safety import Facts, Run, checks, is_safe
-from lineage_api.store.model_files import Environment, Examined, Manifest, Package, Signature, SignatureField
+from lineage_api.store.manifests import Environment, Manifest, Package, Signature, SignatureField
+from lineage_api.store.model_files import Examined
 
 PASS, WARN, FAIL, UNKNOWN = Status
 VERSION = "there is a version to go back to"

@@ -11,7 +11,7 @@ from mlflow.models.utils import _enforce_param_datatype, _enforce_schema
 from mlflow.types import ColSpec, DataType, Schema
 
 from lineage_api.analysis.signatures import Break, verdict
-from lineage_api.store.model_files import Signature, SignatureField
+from lineage_api.store.manifests import Signature, SignatureField
 
 
 def field(told, name=None):

@@ -33,15 +33,8 @@ from mlflow.types.schema import (
 from sklearn.linear_model import LinearRegression
 
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.model_files import (
-    Environment,
-    Examined,
-    Manifest,
-    ModelFiles,
-    Package,
-    Signature,
-    SignatureField,
-)
+from lineage_api.store.manifests import Environment, Manifest, Package, Signature, SignatureField
+from lineage_api.store.model_files import Examined, ModelFiles
 
 
 @pytest.fixture
