@@ -19,8 +19,6 @@ class Held:
     """When it ended, in milliseconds; None while it lasts."""
     event: int
     """The ID of the event that it began with."""
-    is_known: bool
-    """False when it began before history was recorded: then `since` says nothing."""
     was_rolled_away: bool
     """Whether a rollback ended it."""
 

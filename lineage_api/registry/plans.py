@@ -13,7 +13,7 @@ from lineage_api.errors import Unreadable
 from lineage_api.registry.versions import ACTIVE
 from lineage_api.store import origins, tables
 from lineage_api.store.database import Snapshot
-from lineage_api.store.history import DELETED, events, models, recording
+from lineage_api.store.history import DELETED, events, models
 from lineage_api.store.model_files import ModelFiles
 
 MUTATION = "rollBack"
@@ -104,7 +104,6 @@ class _Event(NamedTuple):
     to_stage: str | None
     since: int
     until: int | None
-    origin: str
     mutation: str | None
 
     def puts_into(self, place: Place) -> bool:
@@ -132,8 +131,9 @@ async def plans(
 ) -> list[Plan]:
     """A plan for each of some registered models; nothing is changed."""
     found = await _models(reader, names, place)
-    since = (await reader.read(select(func.min(recording.c.since))))[0][0]
-    chosen = {name: _choice(model, place, to, since) for name, model in found.items()}
+    chosen = {
+        name: choice(_stays(model.events, place), model.versions, model.holders, to) for name, model in found.items()
+    }
     runs = await _runs(reader, [(name, made.target) for name, made in chosen.items() if made.target is not None])
     facts = await _facts(files, found, chosen, runs)
     return [
@@ -177,7 +177,7 @@ def _version_rows(names: Sequence[str]) -> Select[Any]:
 
 
 def _event_rows(names: Sequence[str], place: Place) -> Select[Any]:
-    columns = (_e.id, _e.slot, _e.kind, _e.version, _e.to_stage, _e.occurred_at, _e.ended_at, _e.origin, _e.mutation)
+    columns = (_e.id, _e.slot, _e.kind, _e.version, _e.to_stage, _e.occurred_at, _e.ended_at, _e.mutation)
     rows = select(models.c.name, *columns).join_from(models, events, _e.model_id == models.c.id)
     rows = rows.where(models.c.name.in_(names), models.c.deleted_at.is_(None), _e.id > 0)
     return rows.where(decides_on(place)).order_by(_e.id)
@@ -189,11 +189,7 @@ def decides_on(place: Place) -> ColumnElement[bool]:
     return is_about_version if place.alias is None else or_(is_about_version, _e.slot == f"alias/{place.alias}")
 
 
-def _choice(model: _Model, place: Place, to: int | None, since: int | None) -> Choice:
-    return choice(_stays(model.events, place, since or 0), model.versions, model.holders, to)
-
-
-def _stays(rows: Sequence[_Event], place: Place, recorded_since: int) -> list[Held]:
+def _stays(rows: Sequence[_Event], place: Place) -> list[Held]:
     """The stays in a place, from the events of a model."""
     by_slot: dict[str, list[_Event]] = {}
     for row in rows:
@@ -202,9 +198,8 @@ def _stays(rows: Sequence[_Event], place: Place, recorded_since: int) -> list[He
     for in_slot in by_slot.values():
         for row, following in zip(in_slot, [*in_slot[1:], None], strict=True):
             if row.puts_into(place):
-                is_known = not (row.origin == "INFERRED" and row.since <= recorded_since)
                 was_rolled_away = following is not None and following.displaces_from(place)
-                stays.append(Held(row.version, row.since, row.until, row.id, is_known, was_rolled_away))
+                stays.append(Held(row.version, row.since, row.until, row.id, was_rolled_away))
     return sorted(stays, key=lambda stay: stay.event)
 
 

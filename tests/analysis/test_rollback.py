@@ -14,7 +14,7 @@ def stays(*told):
         version, _, rest = line.partition(": ")
         span, _, how = rest.partition(" ")
         since, _, until = span.partition("-")
-        read.append(Held(int(version), int(since), int(until) if until else None, event, True, how == "rolled away"))
+        read.append(Held(int(version), int(since), int(until) if until else None, event, how == "rolled away"))
     return read
 
 
@@ -115,7 +115,7 @@ def test_nothing_to_go_back_to():
 
 NUMBERS = st.integers(1, 6)
 TIMES = st.integers(0, 9)
-HELD = st.lists(st.builds(Held, NUMBERS, TIMES, st.none() | TIMES, NUMBERS, st.booleans(), st.booleans()), max_size=8)
+HELD = st.lists(st.builds(Held, NUMBERS, TIMES, st.none() | TIMES, NUMBERS, st.booleans()), max_size=8)
 STAGES = st.sampled_from(["None", "Staging", "Production", "Archived", "Deleted_Internal"])
 VERSIONS = st.lists(st.builds(Candidate, NUMBERS, STAGES), max_size=6, unique_by=lambda each: each.version)
 
@@ -138,11 +138,11 @@ def test_whatever_happened(held, known, current, to):
 def test_going_back_again_and_again(promoted):
     """It comes by every version once, and ends."""
     order = [version for version, _ in groupby(promoted)]
-    held = [Held(version, n, n + 1, n, True, False) for n, version in enumerate(order)]
+    held = [Held(version, n, n + 1, n, False) for n, version in enumerate(order)]
     known = [Candidate(version, "Archived") for version in {*order}]
     now, seen = held.pop().version, []
     while now is not None:
         seen.append(now)
-        held.append(Held(now, 20 + len(seen), 21 + len(seen), 0, True, True))
+        held.append(Held(now, 20 + len(seen), 21 + len(seen), 0, True))
         now = choice(held, known, [now]).target
     assert sorted(seen) == sorted({*order})
