@@ -211,7 +211,7 @@ def _serve(settings: Settings) -> None:
     import uvicorn
 
     from lineage_api.app import create_app
-    from lineage_api.migrations.recorder import begun
+    from lineage_api.migrations.recording import looked_at
     from lineage_api.store.opening import prepared
     from lineage_api.store.uris import masked
 
@@ -221,7 +221,7 @@ def _serve(settings: Settings) -> None:
         artifact_root=settings.default_artifact_root,
         create=not settings.read_only,
     )
-    begun(uri, may_make=settings.may_make)  # here, so that a refusal is one line
+    looked_at(uri)  # a history of a later release is refused here, in one line
     app = create_app(replace(settings, backend_store_uri=uri))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
     with _listener(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):

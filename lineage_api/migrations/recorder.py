@@ -23,6 +23,11 @@ def begun(uri: str, *, may_make: bool) -> Recording:
         state = recording.looked_at(uri)
         if not state.is_on:
             _log.warning("History is not recorded, and nothing can be changed: run `lineage-api db upgrade`")
+        elif state.missing:
+            _log.warning(
+                "What other tools change is not recorded, since %d triggers are missing: run `lineage-api db upgrade`",
+                len(state.missing),
+            )
         return state
     try:
         state = recording.begin(uri)

@@ -88,3 +88,12 @@ def test_triggers_that_are_refused(store, said, monkeypatch):
 
     assert begun(store.uri, may_make=True) == state
     assert "since triggers are refused: must be owner" in said.text
+
+
+def test_triggers_that_are_missing_and_may_not_be_made(store, said):
+    """The log says which command to run, since nobody looks for what other tools change."""
+    drop_triggers(store)
+
+    assert begun(store.uri, may_make=False).missing
+    assert "triggers are missing: run `lineage-api db upgrade`" in said.text
+    assert recording.looked_at(store.uri).missing
