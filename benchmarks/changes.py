@@ -79,7 +79,7 @@ def stores(database: str, count: int) -> Iterator[list[str]]:
         first = f"sqlite:///{folder}/0.db" if database == "sqlite" else f"{POSTGRESQL}/lineage_changes_0"
         uris = [first.replace("0.db", f"{i}.db").replace("_0", f"_{i}") for i in range(count)]
         for uri in uris:
-            _emptied(uri)
+            emptied(uri)
             prepared(uri, artifact_root=folder)
             client = MlflowClient(uri, uri)
             for name in ("m", "n"):
@@ -91,7 +91,8 @@ def stores(database: str, count: int) -> Iterator[list[str]]:
         Path(folder).mkdir(exist_ok=True)
 
 
-def _emptied(uri: str) -> None:
+def emptied(uri: str) -> None:
+    """Makes an empty database anew, where it is no file."""
     if uri.startswith("sqlite"):
         return
     name = uri.rpartition("/")[2]

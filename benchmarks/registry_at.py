@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from sqlalchemy import create_engine, insert
 
-from benchmarks.changes import _emptied, serving
+from benchmarks.changes import emptied, serving
 from benchmarks.client import Connection, post
 from lineage_api.migrations import recording
 from lineage_api.store import history, tables
@@ -115,7 +115,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         uri = f"sqlite:///{folder}/m.db" if options.database == "sqlite" else POSTGRESQL
-        _emptied(uri)
+        emptied(uri)
         count, end = fill(uri)
         command = [str(Path(sys.executable).parent / "lineage-api"), "serve", "--no-migrate"]
         port = stack.enter_context(serving([*command, "--backend-store-uri", uri], "/readyz"))

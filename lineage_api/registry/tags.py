@@ -30,7 +30,7 @@ def set_to(unit: Unit, subject: Subject | None, tags: Sequence[tuple[str, str]])
     if not tags:
         raise Refused(Invalid("Give at least one tag.", ("tags",)))
     _require_there(unit, there)
-    _WRITERS[there.kind].set_to(unit, there.key, tags)
+    _WRITERS[there.kind].put(unit, there.key, tags)
     unit.begins_with("TAG_SET")
     return Outcome(subject=[there.kind, *there.key])
 
@@ -82,20 +82,21 @@ def _require_there(unit: Unit, subject: Subject) -> None:
         raise Refused(Invalid("It is in the trash; restore it first.", ("subjectId",)))
 
 
+_Put = Callable[[Unit, Sequence[Any], Sequence[tuple[str, str]]], None]
+
+
 @dataclass(frozen=True)
 class _Writer:
     """How the tags of one type are written."""
 
     there: Callable[[Sequence[Any]], Any]
+    """A statement that finds the object, with its stage of life where it has one."""
     tags: Table
     key: ColumnElement[str]
     owner: Sequence[str]
-    put: Callable[[Unit, Sequence[Any], Sequence[tuple[str, str]]], None]
+    """The columns of `tags` that name the object."""
+    put: _Put
     remove: Callable[[Unit, Sequence[Any], str], None]
-
-    def set_to(self, unit: Unit, key: Sequence[Any], tags: Sequence[tuple[str, str]]) -> None:
-        """Sets tags."""
-        self.put(unit, key, tags)
 
     def owned(self, key: Sequence[Any]) -> list[ColumnElement[bool]]:
         """Which rows are the tags of one object."""
@@ -104,9 +105,7 @@ class _Writer:
         return [*found, columns.workspace == WORKSPACE] if "workspace" in columns else found
 
 
-def _one_by_one(
-    method: str, store: str, entity: str
-) -> Callable[[Unit, Sequence[Any], Sequence[tuple[str, str]]], None]:
+def _one_by_one(method: str, store: str, entity: str) -> _Put:
     """Sets tags by a method of MLflow's that sets one."""
 
     def put(unit: Unit, key: Sequence[Any], tags: Sequence[tuple[str, str]]) -> None:

@@ -4,22 +4,25 @@ The locks are taken in one order, which is also MLflow's own: a row of ours for 
 the target, MLflow's row of the model.
 """
 
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Engine, case, func, select, text, update
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
-from lineage_api.errors import TimedOut
+from lineage_api.errors import TimedOut, Unsuitable
 from lineage_api.registry import failures, requests
 from lineage_api.registry.outcome import Asked, Outcome
 from lineage_api.registry.reasons import Refused, no_model, no_version
 from lineage_api.store import reconciliation, tables
 from lineage_api.store.engines import changing
 from lineage_api.store.history import DELETED, events, models
+from lineage_api.store.opening import prepared
 from lineage_api.store.origins import WORKSPACE
 from lineage_api.store.triggers import TRIGGERS
 
@@ -33,6 +36,8 @@ RETRIES = 3
 
 _v, _m, _e = tables.model_versions.c, tables.registered_models.c, events.c
 _TOLD = (_e.id, _e.kind, _e.version, _e.cause_id, _e.model_id, _e.slot, _e.occurred_at)
+
+_log = logging.getLogger(__name__)
 
 Change = Callable[["Unit"], Outcome]
 
@@ -173,6 +178,7 @@ class Units:
         self._writers = writers
         self._stores: tuple[JoinedRegistry, JoinedTracking] | None = None
         self._engine: Engine | None = None
+        self._opening = Lock()
 
     def made(self, asked: Asked, change: Change) -> Outcome:
         """What came of a change; it is tried again when others were in the way, and refused as a whole."""
@@ -220,12 +226,14 @@ class Units:
         return outcome
 
     def _opened(self) -> "tuple[JoinedRegistry, JoinedTracking]":
-        if self._stores is None:
-            from lineage_api.registry.joined import JoinedRegistry, JoinedTracking  # noqa: PLC0415
+        with self._opening:
+            if self._stores is None:
+                from lineage_api.registry.joined import JoinedRegistry, JoinedTracking  # noqa: PLC0415
 
-            self._engine = changing(self._uri, self._writers, LOCK_WAIT_MS)
-            self._stores = JoinedRegistry(self._uri), JoinedTracking(self._uri)
-        return self._stores
+                _require_fit(self._uri)
+                self._engine = changing(self._uri, self._writers, LOCK_WAIT_MS)
+                self._stores = JoinedRegistry(self._uri), JoinedTracking(self._uri)
+            return self._stores
 
     def close(self) -> None:
         """Lets go of the database."""
@@ -233,6 +241,15 @@ class Units:
             self._engine.dispose()
         for store in self._stores or ():
             store.engine.dispose()  # by which it looked at the tables as it was opened
+
+
+def _require_fit(uri: str) -> None:
+    """Refuses a database that has become one of another release meanwhile: MLflow's stores would migrate it."""
+    try:
+        prepared(uri, create=False)
+    except Unsuitable as refusal:
+        _log.warning("Nothing can be changed: %s", refusal)  # it names the database, which is not for clients
+        raise Unsuitable("Nothing can be changed: the store is not of the MLflow that is installed here.") from None
 
 
 _TRIGGERS = ", ".join(f"'{trigger.name}'" for trigger in TRIGGERS)

@@ -15,6 +15,7 @@ from lineage_api.graph.identity import encoded
 from lineage_api.migrations import recording
 from lineage_api.registry import requests, units
 from lineage_api.registry.joined import JoinedRegistry, LostRaceError
+from lineage_api.store.opening import head_revision
 from tests.changing import EVENTS, event, everything
 
 PROMOTION = {"model": "m", "version": 2, "stage": "PRODUCTION", "archiveExisting": True}
@@ -273,3 +274,18 @@ async def test_each_change_without_triggers(store, changer):
         assert found[0] == {"kind": kind, "origin": "API"}, mutation
         assert {each["origin"] for each in found} == {"API"}
     assert recording.catch_up(store.uri).added == 0
+
+
+async def test_a_store_of_another_release(store, changer, caplog):
+    """MLflow's stores are not opened on a database that they would migrate; clients are not told which."""
+    head = head_revision()
+    store.sql("UPDATE alembic_version SET version_num = '1b5f0d9ad7c1'")
+
+    answer = await changer.answer('mutation { createRegisteredModel(input: {name: "n"}) { events { id } } }')
+
+    [error] = answer["errors"]
+    assert error["extensions"]["code"] == "UNSUITABLE_STORE"
+    assert error["message"] == "Nothing can be changed: the store is not of the MLflow that is installed here."
+    assert "mlflow db upgrade" in caplog.text
+    store.sql(f"UPDATE alembic_version SET version_num = '{head}'")
+    assert "n" not in [model.name for model in store.client.search_registered_models()]
