@@ -137,7 +137,7 @@ def upgrade(backend_store_uri: str) -> None:
     from lineage_api.migrations import recording
     from lineage_api.store.opening import prepared
 
-    state = recording.begin(prepared(backend_store_uri, is_served=False))
+    state = recording.begin(prepared(backend_store_uri, create=False, is_served=False))
     click.echo(f"History is recorded since {_moment(state.since)}; {state.added} events were added.")
     if state.refusal:
         click.echo(f"Changes by other tools are found afterwards only, since triggers are refused: {state.refusal}")

@@ -189,6 +189,7 @@ def test_a_rollback_that_is_not_safe(promoted):
         (["rollback", "nobody"], "lineage-api: there is no registered model 'nobody'"),
         (["db", "upgrade", "--backend-store-uri", "http://localhost"], "is a tracking server"),
         (["doctor", "--backend-store-uri", "sqlite:///nowhere.db"], "holds no store"),
+        (["db", "upgrade", "--backend-store-uri", "sqlite:///nowhere.db"], "holds no store"),
     ],
 )
 def test_what_makes_no_sense(promoted, arguments, said):

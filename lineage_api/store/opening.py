@@ -109,7 +109,7 @@ def _require_current(engine: Engine, create: bool, artifact_root: str | None) ->
     contents = _contents(engine)
     if contents.revisions == [head_revision()]:
         return
-    if contents.is_empty and not create:
+    if contents.is_empty and not (create and engine.dialect.name in {"sqlite", "postgresql"}):
         raise Unsuitable(f"{shown(engine.url)} holds no store: start `mlflow server` on it once, or let it be created")
     with _alone(engine):
         # Seen without the lock, a database that another process is filling looks like an older one.
@@ -200,14 +200,17 @@ def _let_readers_and_writers_pass(url: URL) -> None:
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
     """One process at a time, of all that may fill this database: MLflow's migrations take no lock."""
-    if engine.dialect.name == "sqlite":
-        with _alone_beside(Path(f"{engine.url.database}.creating")):
-            yield
-    else:
-        # The lock is the connection's, which must not be idle in a transaction meanwhile, and goes with it.
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(select(func.pg_advisory_lock(_CREATION_LOCK)))
-            yield
+    match engine.dialect.name:
+        case "sqlite":
+            with _alone_beside(Path(f"{engine.url.database}.creating")):
+                yield
+        case "postgresql":
+            # The lock is the connection's, which must not be idle in a transaction meanwhile, and goes with it.
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.execute(select(func.pg_advisory_lock(_CREATION_LOCK)))
+                yield
+        case _:
+            yield  # which is not served, and so never filled here
 
 
 @contextmanager

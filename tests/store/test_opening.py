@@ -4,6 +4,7 @@ import subprocess
 import sys
 import uuid
 from contextlib import closing, contextmanager
+from uuid import uuid4
 
 import pytest
 from mlflow.store.db.utils import _get_latest_schema_revision
@@ -14,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from lineage_api.errors import Unsuitable
 from lineage_api.store.opening import head_revision, prepared
+from tests.mariadb import MARIADB, administer, has_mariadb
 
 POSTGRESQL = "postgresql://postgres@127.0.0.1:5432"
 
@@ -334,3 +336,27 @@ def test_workspaces_switched_off(store, monkeypatch):
     """That is as if nothing had been said."""
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "false")
     assert prepared(f"sqlite:///{store}")
+
+
+@pytest.fixture
+def elsewhere():
+    """The URI of an empty database on MariaDB, where history alone is recorded."""
+    if not has_mariadb():
+        pytest.skip(f"no MariaDB answers at {MARIADB}")
+    name = f"lineage_{uuid4().hex[:12]}"
+    administer(f"CREATE DATABASE {name}")
+    yield f"{MARIADB}/{name}"
+    administer(f"DROP DATABASE {name}")
+
+
+def test_a_database_that_is_not_served_is_never_filled(elsewhere):
+    """An empty one, and one of an older MLflow, are refused in a line that says what to do."""
+    assert "holds no store: start `mlflow server` on it once" in refusal(elsewhere, is_served=False)
+
+    administer(
+        "CREATE TABLE alembic_version (version_num VARCHAR(32))",
+        "INSERT INTO alembic_version VALUES ('1b5f0d9ad7c1')",
+        uri=elsewhere,
+    )
+    assert "run `mlflow db upgrade mysql+pymysql://" in refusal(elsewhere, is_served=False)
+    assert "mysql is not supported yet" in refusal(elsewhere)
