@@ -4,7 +4,6 @@ import subprocess
 import sys
 import uuid
 from contextlib import closing, contextmanager
-from uuid import uuid4
 
 import pytest
 from mlflow.store.db.utils import _get_latest_schema_revision
@@ -343,7 +342,7 @@ def elsewhere():
     """The URI of an empty database on MariaDB, where history alone is recorded."""
     if not has_mariadb():
         pytest.skip(f"no MariaDB answers at {MARIADB}")
-    name = f"lineage_{uuid4().hex[:12]}"
+    name = f"lineage_{uuid.uuid4().hex[:12]}"
     administer(f"CREATE DATABASE {name}")
     yield f"{MARIADB}/{name}"
     administer(f"DROP DATABASE {name}")
