@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Rows
 from lineage_api.store import history, origins, states, tables
+from lineage_api.store.recorded_runs import CODE_TAGS
 
 t = tables
 
@@ -38,16 +39,8 @@ RUNS = Rows.of(
 RUNS_IN_USE = RUNS.where(t.runs.c.lifecycle_stage == "active")
 """Those that are not in the trash."""
 
-_CODE_TAGS = {
-    "entry_point": "mlflow.source.name",
-    "repo_url": "mlflow.source.git.repoURL",
-    "commit": "mlflow.source.git.commit",
-    "branch": "mlflow.source.git.branch",
-    "dirty": "mlflow.source.git.dirty",
-}
-
-CODE = Rows.of(t.runs, **{name: _run_tag(key) for name, key in _CODE_TAGS.items()}).where(
-    select(t.tags.c.key).where(t.tags.c.run_uuid == t.runs.c.run_uuid, t.tags.c.key.in_(_CODE_TAGS.values())).exists()
+CODE = Rows.of(t.runs, **{name: _run_tag(key) for name, key in CODE_TAGS.items()}).where(
+    select(t.tags.c.key).where(t.tags.c.run_uuid == t.runs.c.run_uuid, t.tags.c.key.in_(CODE_TAGS.values())).exists()
 )
 
 PARAMS = Rows.of(t.params)

@@ -2,9 +2,11 @@
 
 import re
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, String, func
+import orjson
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Dialect, String, any_, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -68,6 +70,14 @@ def run_in_path(path: ColumnElement[Any]) -> ColumnElement[Any]:
 def model_in_path(path: ColumnElement[Any]) -> ColumnElement[Any]:
     """The ID of the logged model whose artifact folder a path is in, going by MLflow's own layout."""
     return func.in_path(path, _MODEL_IN_PATH)
+
+
+def among(column: ColumnElement[Any], values: Sequence[Any], dialect: Dialect) -> ColumnElement[bool]:
+    """Whether a column has one of any number of values, which are one parameter."""
+    if dialect.name == "postgresql":
+        return column == any_(literal(list(values), ARRAY(column.type)))
+    listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return column.in_(select(listed.c.value))
 
 
 def install(connection: sqlite3.Connection) -> None:
