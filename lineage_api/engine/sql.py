@@ -173,41 +173,41 @@ class Keys:
     columns: Sequence[ColumnElement[Any]]
 
     @classmethod
-    def of(cls, columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> "Keys":
-        """Keys that these columns may have."""
+    def of(cls, columns: Sequence[ColumnElement[Any]], dialect: Dialect, name: str = "keys") -> "Keys":
+        """Keys that these columns may have; parameters begin with the name."""
         names = [f"key_{i}" for i in range(len(columns))]
         if dialect.name == "postgresql":
-            binds = [bindparam(f"keys_{i}_", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
+            binds = [bindparam(f"{name}_{i}_", None, type_=ARRAY(column.type)) for i, column in enumerate(columns)]
             unnested = func.unnest(*binds).table_valued(*names, with_ordinality="place").render_derived()
             # A literal, so that the database sees one expression where it is selected and grouped by.
-            return cls(unnested, unnested.c.place - literal_column("1"), [unnested.c[name] for name in names])
-        each = func.json_each(bindparam("keys_0_", None)).table_valued("key", "value")
+            return cls(unnested, unnested.c.place - literal_column("1"), [unnested.c[key] for key in names])
+        each = func.json_each(bindparam(f"{name}_0_", None)).table_valued("key", "value")
         if len(columns) == 1:
             return cls(each, each.c.key, [each.c.value])
-        parts = (func.json_extract(each.c.value, f"$[{i}]").label(name) for i, name in enumerate(names))
+        parts = (func.json_extract(each.c.value, f"$[{i}]").label(key) for i, key in enumerate(names))
         keys = select(each.c.key.label("place"), *parts).subquery()
-        return cls(keys, keys.c.place, [keys.c[name] for name in names])
+        return cls(keys, keys.c.place, [keys.c[key] for key in names])
 
     def meets(self, columns: Sequence[ColumnElement[Any]]) -> ColumnElement[bool]:
         """Whether columns have a key."""
         return and_(*(column == key for column, key in zip(columns, self.columns, strict=True)))
 
 
-def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect) -> ColumnElement[bool]:
-    """Whether columns have one of any number of keys."""
+def among(columns: Sequence[ColumnElement[Any]], dialect: Dialect, name: str = "keys") -> ColumnElement[bool]:
+    """Whether columns have one of any number of keys; parameters begin with the name."""
     if dialect.name == "postgresql" and len(columns) == 1:
-        return columns[0] == any_(bindparam("keys_0_", None, type_=ARRAY(columns[0].type)))
-    keys = select(*Keys.of(columns, dialect).columns)
+        return columns[0] == any_(bindparam(f"{name}_0_", None, type_=ARRAY(columns[0].type)))
+    keys = select(*Keys.of(columns, dialect, name).columns)
     return columns[0].in_(keys) if len(columns) == 1 else tuple_(*columns).in_(keys)
 
 
 # SQLAlchemy names parameters of its own after columns, with a number at the end, such as `key_1`; ours end otherwise.
-def key_values(keys: Sequence[Any], width: int, dialect: Dialect) -> dict[str, Any]:
+def key_values(keys: Sequence[Any], width: int, dialect: Dialect, name: str = "keys") -> dict[str, Any]:
     """The parameters of `Keys` and `among` for these keys."""
     if dialect.name != "postgresql":
-        return {"keys_0_": orjson.dumps(keys).decode()}
+        return {f"{name}_0_": orjson.dumps(keys).decode()}
     columns = [keys] if width == 1 else zip(*keys, strict=True)
-    return {f"keys_{i}_": list(column) for i, column in enumerate(columns)}
+    return {f"{name}_{i}_": list(column) for i, column in enumerate(columns)}
 
 
 def equals(columns: Sequence[ColumnElement[Any]]) -> list[ColumnElement[bool]]:

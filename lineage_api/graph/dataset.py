@@ -5,10 +5,12 @@ from typing import Any
 import strawberry
 from sqlalchemy import Select
 
-from lineage_api.engine.nouns import Connection, arrow, column, noun
-from lineage_api.graph.abilities import LineageNode, Node
+from lineage_api.engine.nouns import Connection, arrow, column, noun, resolved
+from lineage_api.graph.abilities import LineageNode, Node, lineage_arguments
 from lineage_api.graph.identity import identity
-from lineage_api.graph.nouns import Experiment, Run
+from lineage_api.graph.labels import LABELS
+from lineage_api.graph.lineage import Lineages
+from lineage_api.graph.nouns import Experiment, LineageGraph, Run
 from lineage_api.graph.rows import DATASETS, EXPERIMENTS, NEWEST_RUNS, READ_DATASETS, RUNS_IN_USE
 from lineage_api.graph.run import Part
 from lineage_api.graph.scalars import JSON
@@ -34,17 +36,13 @@ def _in_part(rows: Select[Any], context: Part | None = None) -> Select[Any]:
     return rows if context is None else rows.where(tables.input_tags.c.value == context)
 
 
-def _label(name: str, digest: str) -> str:
-    return f"{name} ({digest})"
-
-
 @noun
 class Dataset(LineageNode, Node):
     """Data that runs have read, known by its name and digest; the same data read in two experiments is one dataset."""
 
     id: strawberry.ID = identity("Dataset", DATASETS.c.name, DATASETS.c.digest)
     """Opaque ID, unique in the whole graph."""
-    label: str = column(DATASETS.c.name, DATASETS.c.digest, convert=_label)
+    label: str = resolved(LABELS["Dataset"])
     """What a person calls it: its name and digest."""
     name: str = column(DATASETS.c.name)
     """Its name."""
@@ -73,3 +71,5 @@ class Dataset(LineageNode, Node):
         narrow=_in_part,
     )
     """The runs that read it, newest first."""
+    lineage: LineageGraph = resolved(Lineages("Dataset", DATASETS.c.name, DATASETS.c.digest), lineage_arguments)
+    """What it came from and what came of it."""

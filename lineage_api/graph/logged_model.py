@@ -5,11 +5,13 @@ from enum import Enum
 
 import strawberry
 
-from lineage_api.engine.nouns import Connection, arrow, batch, column, noun
-from lineage_api.graph.abilities import LineageNode, Node, Taggable, of_keys, tagged
+from lineage_api.engine.nouns import Connection, arrow, batch, column, noun, resolved
+from lineage_api.graph.abilities import LineageNode, Node, Taggable, lineage_arguments, of_keys, tagged
 from lineage_api.graph.artifact import listings
 from lineage_api.graph.identity import identity
-from lineage_api.graph.nouns import Artifact, Experiment, ModelManifest, ModelVersion, Run
+from lineage_api.graph.labels import LABELS
+from lineage_api.graph.lineage import Lineages
+from lineage_api.graph.nouns import Artifact, Experiment, LineageGraph, ModelManifest, ModelVersion, Run
 from lineage_api.graph.rows import (
     EXPERIMENTS,
     LOGGED_MODEL_METRICS,
@@ -44,7 +46,7 @@ class LoggedModel(Taggable, LineageNode, Node):
 
     id: strawberry.ID = identity("LoggedModel", LOGGED_MODELS.c.model_id)
     """Opaque ID, unique in the whole graph."""
-    label: str = column(LOGGED_MODELS.c.name)
+    label: str = resolved(LABELS["LoggedModel"])
     """What a person calls it: its name."""
     model_id: str = column(LOGGED_MODELS.c.model_id)
     """MLflow's own ID, such as `m-1a2b…`."""
@@ -108,3 +110,5 @@ class LoggedModel(Taggable, LineageNode, Node):
     """What its files say of it; null when they cannot be read."""
     artifacts: list[Artifact] | None = batch(listings, LOGGED_MODELS.c.artifact_location, service=Artifacts)
     """The files and folders directly under a folder of it; null when the store does not answer."""
+    lineage: LineageGraph = resolved(Lineages("LoggedModel", LOGGED_MODELS.c.model_id), lineage_arguments)
+    """What it came from and what came of it."""

@@ -7,12 +7,22 @@ from typing import Any
 import strawberry
 from sqlalchemy import Select
 
-from lineage_api.engine.nouns import Connection, arrow, batch, column, either, noun
-from lineage_api.graph.abilities import LineageNode, Node, Taggable, tagged
+from lineage_api.engine.nouns import Connection, arrow, batch, column, either, noun, resolved
+from lineage_api.graph.abilities import LineageNode, Node, Taggable, lineage_arguments, tagged
 from lineage_api.graph.artifact import listings
 from lineage_api.graph.event_filter import AsItStood, event_order, narrow_history
 from lineage_api.graph.identity import identity
-from lineage_api.graph.nouns import Artifact, LoggedModel, ModelManifest, RegisteredModel, RegistryEvent, Run
+from lineage_api.graph.labels import LABELS
+from lineage_api.graph.lineage import Lineages
+from lineage_api.graph.nouns import (
+    Artifact,
+    LineageGraph,
+    LoggedModel,
+    ModelManifest,
+    RegisteredModel,
+    RegistryEvent,
+    Run,
+)
 from lineage_api.graph.rows import (
     ALIASES,
     EVENTS,
@@ -37,10 +47,6 @@ class ModelVersionStatus(Enum):
     READY = strawberry.enum_value("READY", description="It can be used.")
     PENDING_DELETION = strawberry.enum_value("PENDING_DELETION", description="It is being deleted.")
     PENDING_UPLOAD = strawberry.enum_value("PENDING_UPLOAD", description="Its files are being uploaded.")
-
-
-def _label(name: str, version: int) -> str:
-    return f"{name} v{version}"
 
 
 def _is_deleted(stage: str) -> bool:
@@ -69,7 +75,7 @@ class ModelVersion(Taggable, LineageNode, Node):
 
     id: strawberry.ID = identity("ModelVersion", MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version)
     """Opaque ID, unique in the whole graph."""
-    label: str = column(MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version, convert=_label)
+    label: str = resolved(LABELS["ModelVersion"])
     """What a person calls it, such as `nyc-taxi-regressor v2`."""
     model: RegisteredModel = arrow(REGISTERED_MODELS, of=MODEL_VERSIONS.c.name, to=REGISTERED_MODELS.c.name)
     """The registered model that it is a version of."""
@@ -151,3 +157,7 @@ class ModelVersion(Taggable, LineageNode, Node):
         narrow=narrow_history,
     )
     """What has happened to it, by default the newest first."""
+    lineage: LineageGraph = resolved(
+        Lineages("ModelVersion", MODEL_VERSIONS.c.name, MODEL_VERSIONS.c.version), lineage_arguments
+    )
+    """What it came from and what came of it."""

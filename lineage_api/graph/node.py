@@ -60,34 +60,59 @@ class ByID(Level):
 
     def __init__(self, *, is_list: bool) -> None:
         self._is_list = is_list
-        self._arrows = {
-            name: One(rows, of=[column(f"key_{i}") for i in range(len(key))], to=key)
-            for name, (rows, key) in NODES.items()
-        }
 
     def resolve(self, call: Call) -> Steps[Any]:
         ids: Sequence[str] = call.arguments["ids"] if self._is_list else [call.arguments["id"]]
-        named = [_named_object(id_) for id_ in ids]
-        names = sorted({there[0] for there in named if there})
-        keys = {name: [there[1] for there in named if there and there[0] == name] for name in names}
-        found: list[Picked] = yield from together([self._found(name, keys[name], call) for name in names])
-        parts = dict(zip(names, found, strict=True))
-        taken = {name: iter(part.indices) for name, part in parts.items()}
-        places = [_place(there[0], next(taken[there[0]])) if there else None for there in named]
-        mixed = Mixed({name: part.rows for name, part in parts.items()}, places)
-        return Grouped(mixed, [len(ids)]) if self._is_list else mixed
+        found = yield from objects(call, [_named_object(id_) for id_ in ids], call.below)
+        return Grouped(found, [len(ids)]) if self._is_list else found
 
-    def _found(self, name: str, keys: Sequence[Sequence[Any]], call: Call) -> Steps[Picked]:
-        columns = zip(*keys, strict=True)
-        parents = Table({f"key_{i}": column for i, column in enumerate(columns)}, len(keys))
-        memo = call.memo.setdefault(name, {})
-        return self._arrows[name].resolve(Call(parents, {}, call.context, OfType(call.below, name), memo))
+
+class Objects(Level):
+    """The objects whose types and keys stand in a column of the parents, one for each, or as lists."""
+
+    def __init__(self, name: str, *, is_list: bool = False) -> None:
+        self.needs = (name,)
+        self._is_list = is_list
+
+    def resolve(self, call: Call) -> Steps[Any]:
+        [name] = self.needs
+        column = call.column(name)
+        if not self._is_list:
+            return (yield from objects(call, column, call.below))
+        found = yield from objects(call, [each for part in column for each in part], call.below)
+        return Grouped(found, list(map(len, column)))
+
+
+Named = tuple[str, Sequence[Any]]
+"""The type of an object, and its key."""
+
+_ARROWS = {
+    name: One(rows, of=[column(f"key_{i}") for i in range(len(key))], to=key) for name, (rows, key) in NODES.items()
+}
+
+
+def objects(call: Call, named: Sequence[Named | None], below: Lookahead) -> Steps[Mixed]:
+    """What is at these types and keys, each in its place: a statement for each type."""
+    names = sorted({there[0] for there in named if there})
+    keys = {name: [there[1] for there in named if there and there[0] == name] for name in names}
+    found: list[Picked] = yield from together([_found(name, keys[name], call, below) for name in names])
+    parts = dict(zip(names, found, strict=True))
+    taken = {name: iter(part.indices) for name, part in parts.items()}
+    places = [_place(there[0], next(taken[there[0]])) if there else None for there in named]
+    return Mixed({name: part.rows for name, part in parts.items()}, places)
+
+
+def _found(name: str, keys: Sequence[Sequence[Any]], call: Call, below: Lookahead) -> Steps[Picked]:
+    columns = zip(*keys, strict=True)
+    parents = Table({f"key_{i}": column for i, column in enumerate(columns)}, len(keys))
+    memo = call.memo.setdefault(name, {})
+    return _ARROWS[name].resolve(Call(parents, {}, call.context, OfType(below, name), memo))
 
 
 def _place(name: str, index: Any) -> tuple[str, int] | None:
     return None if index is None else (name, index)
 
 
-def _named_object(id_: str) -> tuple[str, list[Any]] | None:
+def _named_object(id_: str) -> Named | None:
     found = identity.decoded(id_)
     return found if found and found[0] in NODES and identity.is_key(found[1], NODES[found[0]][1]) else None

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lineage_api.graph.dataset import Dataset as Dataset
     from lineage_api.graph.event import RegistryEvent as RegistryEvent
     from lineage_api.graph.experiment import Experiment as Experiment
+    from lineage_api.graph.lineage import LineageGraph as LineageGraph
     from lineage_api.graph.logged_model import LoggedModel as LoggedModel
     from lineage_api.graph.manifest import ModelManifest as ModelManifest
     from lineage_api.graph.model_version import ModelVersion as ModelVersion
@@ -18,6 +19,7 @@ else:
     Artifact = Annotated["Artifact", strawberry.lazy("lineage_api.graph.artifact")]
     Dataset = Annotated["Dataset", strawberry.lazy("lineage_api.graph.dataset")]
     Experiment = Annotated["Experiment", strawberry.lazy("lineage_api.graph.experiment")]
+    LineageGraph = Annotated["LineageGraph", strawberry.lazy("lineage_api.graph.lineage")]
     LoggedModel = Annotated["LoggedModel", strawberry.lazy("lineage_api.graph.logged_model")]
     ModelManifest = Annotated["ModelManifest", strawberry.lazy("lineage_api.graph.manifest")]
     ModelVersion = Annotated["ModelVersion", strawberry.lazy("lineage_api.graph.model_version")]

@@ -6,12 +6,14 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import Integer, Select, cast
 
-from lineage_api.engine.nouns import Connection, arrow, batch, column, noun
+from lineage_api.engine.nouns import Connection, arrow, batch, column, noun, resolved
 from lineage_api.engine.sql import Bound
-from lineage_api.graph.abilities import LineageNode, Node, Taggable, of_keys, tagged
+from lineage_api.graph.abilities import LineageNode, Node, Taggable, lineage_arguments, of_keys, tagged
 from lineage_api.graph.artifact import listings
 from lineage_api.graph.identity import identity
-from lineage_api.graph.nouns import Artifact, Dataset, Experiment, LoggedModel, ModelVersion
+from lineage_api.graph.labels import LABELS
+from lineage_api.graph.lineage import Lineages
+from lineage_api.graph.nouns import Artifact, Dataset, Experiment, LineageGraph, LoggedModel, ModelVersion
 from lineage_api.graph.rows import (
     CODE,
     DATASETS,
@@ -92,7 +94,7 @@ class Run(Taggable, LineageNode, Node):
 
     id: strawberry.ID = identity("Run", RUNS.c.run_uuid)
     """Opaque ID, unique in the whole graph."""
-    label: str = column(RUNS.c.display_name)
+    label: str = resolved(LABELS["Run"])
     """What a person calls it: its name."""
     run_id: str = column(RUNS.c.run_uuid)
     """MLflow's own ID, as in its URLs and its Python client."""
@@ -195,3 +197,5 @@ class Run(Taggable, LineageNode, Node):
     """Where its files lie."""
     artifacts: list[Artifact] | None = batch(listings, RUNS.c.artifact_uri, service=Artifacts)
     """The files and folders directly under a folder of its artifact store; null when the store does not answer."""
+    lineage: LineageGraph = resolved(Lineages("Run", RUNS.c.run_uuid), lineage_arguments)
+    """What it came from and what came of it."""

@@ -1,0 +1,238 @@
+"""The links of the lineage: for each kind, the rows of MLflow's tables that say what came of what."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Dialect,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    cast,
+    literal_column,
+    or_,
+    select,
+    true,
+    union_all,
+)
+
+from lineage_api.analysis.lineage import Link, Node, Way
+from lineage_api.engine.sql import KeysFirst, among, key_values
+from lineage_api.store import origins, tables
+from lineage_api.store.functions import in_path
+
+MOST = "most"
+"""The parameter that says how many links that lead downstream from one node are enough."""
+
+WIDTHS = {"Dataset": 2, "Run": 1, "LoggedModel": 1, "ModelVersion": 2}
+"""How many columns the key of each type of node has."""
+
+Build = Callable[[Dialect], Any]
+
+
+@dataclass(frozen=True)
+class LinkKind:
+    """A kind of link: statements that read those that lead up from some nodes, or down.
+
+    A row has the keys of the sources' types, one after the other, then those of the targets' types; of each end, the
+    first that is not null is meant. The nodes are parameters, by their type.
+    """
+
+    name: str
+    sources: Sequence[str]
+    targets: Sequence[str]
+    up: Build
+    down: Build
+
+    def begins_at(self, way: Way) -> Sequence[str]:
+        """The types of nodes from which it leads this way."""
+        return self.targets if way is Way.UPSTREAM else self.sources
+
+    def statement(self, way: Way, dialect: Dialect) -> Select[Any]:
+        """The statement that reads those that lead this way."""
+        built: Select[Any] = (self.up if way is Way.UPSTREAM else self.down)(dialect)
+        return built
+
+    def values(self, way: Way, nodes: Mapping[str, Sequence[Any]], most: int, dialect: Dialect) -> dict[str, Any]:
+        """The parameters of the statement, for nodes by type."""
+        found: dict[str, Any] = {MOST: most}
+        for type_name in self.begins_at(way):
+            keys, width = nodes.get(type_name, ()), WIDTHS[type_name]
+            plain = [key[0] for key in keys] if width == 1 else [*keys]
+            found |= key_values(plain, width, dialect, type_name)
+        return found
+
+    def links(self, rows: Sequence[Sequence[Any]]) -> Iterator[Link]:
+        """The links that rows say; some have no source that is still there."""
+        for row in rows:
+            parts = iter(row)
+            source, target = _end(self.sources, parts), _end(self.targets, parts)
+            if source and target:
+                yield Link(self.name, source, target)
+
+
+def _end(types: Sequence[str], parts: Iterator[Any]) -> Node | None:
+    keys = [(name, tuple(next(parts) for _ in range(WIDTHS[name]))) for name in types]
+    return next((Node(name, key) for name, key in keys if key[0] is not None), None)
+
+
+_i, _d, _r = tables.inputs, tables.datasets, tables.runs
+_m, _t = tables.logged_models, tables.tags
+_is_model = _m.c.lifecycle_stage != "deleted"
+_run_id = _r.c.run_uuid
+
+
+def _edges(source_type: str, destination_type: str) -> ColumnElement[bool]:
+    """Which rows of inputs are meant; the stored direction of used models is the other way round."""
+    return and_(_i.c.source_type == source_type, _i.c.destination_type == destination_type)
+
+
+def _first(conditions: ColumnElement[bool], end: ColumnElement[Any], beside: FromClause, dialect: Dialect) -> Any:
+    """Beside each row, those of inputs that meet the conditions, and no more than are asked for; and their end."""
+    if dialect.name == "postgresql":
+        found = select(end.label("far_end")).where(conditions).limit(bindparam(MOST, None)).correlate(beside)
+        rows = found.lateral("found")
+        return beside.join(rows, true()), rows.c.far_end
+    row: ColumnElement[int] = literal_column("inputs.rowid")
+    among_first = row.in_(select(row).where(conditions).limit(bindparam(MOST, None)).correlate(beside))
+    return KeysFirst(beside, _i, among_first), end
+
+
+# Datasets and the runs that read them
+
+
+def _read_up(dialect: Dialect) -> Select[Any]:
+    source = KeysFirst(KeysFirst(_i, _d, _d.c.dataset_uuid == _i.c.source_id), _r, _run_id == _i.c.destination_id)
+    rows = select(_d.c.name, _d.c.digest, _run_id).select_from(source)
+    # As an expression, or SQLite takes the index that begins with the type for the better one.
+    return rows.where(
+        _i.c.destination_type == "RUN",
+        among([_i.c.destination_id], dialect, "Run"),
+        (_i.c.source_type + "") == "DATASET",
+    )
+
+
+def _read_down(dialect: Dialect) -> Select[Any]:
+    of_dataset = and_(_edges("DATASET", "RUN"), _i.c.source_id == _d.c.dataset_uuid)
+    beside, run_id = _first(of_dataset, _i.c.destination_id, _d, dialect)
+    rows = select(_d.c.name, _d.c.digest, _run_id).select_from(KeysFirst(beside, _r, _run_id == run_id))
+    return rows.where(among([_d.c.name, _d.c.digest], dialect, "Dataset"))
+
+
+# Runs and the logged models that they made: links that were logged, and what the models themselves say
+
+
+def _produced(through_links: ColumnElement[bool], of_models: ColumnElement[bool]) -> Any:
+    linked = _i.join(_m, _m.c.model_id == _i.c.destination_id).join(_r, _run_id == _i.c.source_id)
+    stated = _m.join(_r, _run_id == _m.c.source_run_id)
+    columns = (_run_id, _m.c.model_id)
+    return union_all(
+        select(*columns).select_from(linked).where(_edges("RUN_OUTPUT", "MODEL_OUTPUT"), through_links, _is_model),
+        select(*columns).select_from(stated).where(of_models, _is_model),
+    )
+
+
+def _produced_up(dialect: Dialect) -> Any:
+    name = "LoggedModel"
+    return _produced(among([_i.c.destination_id], dialect, name), among([_m.c.model_id], dialect, name))
+
+
+def _produced_down(dialect: Dialect) -> Any:
+    return _produced(among([_i.c.source_id], dialect, "Run"), among([_m.c.source_run_id], dialect, "Run"))
+
+
+# Logged models and the runs that used them
+
+
+def _used_up(dialect: Dialect) -> Select[Any]:
+    source = _i.join(_m, _m.c.model_id == _i.c.destination_id).join(_r, _run_id == _i.c.source_id)
+    rows = select(_m.c.model_id, _run_id).select_from(source)
+    return rows.where(_edges("RUN_INPUT", "MODEL_INPUT"), among([_i.c.source_id], dialect, "Run"), _is_model)
+
+
+def _used_down(dialect: Dialect) -> Select[Any]:
+    of_model = and_(_edges("RUN_INPUT", "MODEL_INPUT"), _i.c.destination_id == _m.c.model_id)
+    beside, run_id = _first(of_model, _i.c.source_id, _m, dialect)
+    rows = select(_m.c.model_id, _run_id).select_from(KeysFirst(beside, _r, _run_id == run_id))
+    return rows.where(among([_m.c.model_id], dialect, "LoggedModel"), _is_model)
+
+
+# Runs and the runs that they started
+
+
+def _started(condition: ColumnElement[bool]) -> Select[Any]:
+    rows = select(_run_id, _t.c.run_uuid).select_from(_t.join(_r, _run_id == _t.c.value))
+    return rows.where(_t.c.key == "mlflow.parentRunId", condition)
+
+
+def _started_up(dialect: Dialect) -> Select[Any]:
+    return _started(among([_t.c.run_uuid], dialect, "Run"))
+
+
+def _started_down(dialect: Dialect) -> Select[Any]:
+    return _started(among([_t.c.value], dialect, "Run"))
+
+
+# Logged models and runs, and the versions that they became
+
+_v = tables.model_versions
+_its_model = and_(_m.c.model_id == origins.model_id, _is_model)
+_registered = _v.outerjoin(_m, _its_model).outerjoin(_r, _run_id == origins.run_id)
+_REGISTERED = (_m.c.model_id, case((_m.c.model_id.is_(None), _run_id)), _v.c.name, _v.c.version)
+
+
+def _became(condition: ColumnElement[bool]) -> Select[Any]:
+    return select(*_REGISTERED).select_from(_registered).where(condition, origins.is_model_version)
+
+
+def _became_up(dialect: Dialect) -> Select[Any]:
+    return _became(among([_v.c.name, _v.c.version], dialect, "ModelVersion"))
+
+
+def _became_down(dialect: Dialect) -> Select[Any]:
+    of_models = among([origins.model_id], dialect, "LoggedModel")
+    return _became(or_(of_models, among([origins.run_id], dialect, "Run")))
+
+
+# Versions and their copies, which name them in their source
+
+_original = tables.model_versions.alias("original")
+_names_version = _v.c.source.like("models:/%/%")
+_copied = KeysFirst(
+    _v,
+    _original,
+    and_(
+        _original.c.workspace == origins.WORKSPACE,
+        _original.c.name == in_path(_v.c.source, "^models:/+([^/].*)/[0-9]{1,10}$"),
+        _original.c.version == cast(in_path(_v.c.source, "/([0-9]{1,10})$"), BigInteger),
+        _original.c.current_stage != "Deleted_Internal",
+    ),
+)
+
+
+def _copies(condition: ColumnElement[bool]) -> Select[Any]:
+    columns = (_original.c.name, _original.c.version, _v.c.name, _v.c.version)
+    return select(*columns).select_from(_copied).where(_names_version, condition, origins.is_model_version)
+
+
+def _copied_up(dialect: Dialect) -> Select[Any]:
+    return _copies(among([_v.c.name, _v.c.version], dialect, "ModelVersion"))
+
+
+def _copied_down(dialect: Dialect) -> Select[Any]:
+    return _copies(among([_original.c.name, _original.c.version], dialect, "ModelVersion"))
+
+
+READ_BY = LinkKind("READ_BY", ["Dataset"], ["Run"], _read_up, _read_down)
+PRODUCED = LinkKind("PRODUCED", ["Run"], ["LoggedModel"], _produced_up, _produced_down)
+USED_BY = LinkKind("USED_BY", ["LoggedModel"], ["Run"], _used_up, _used_down)
+STARTED = LinkKind("STARTED", ["Run"], ["Run"], _started_up, _started_down)
+REGISTERED_AS = LinkKind("REGISTERED_AS", ["LoggedModel", "Run"], ["ModelVersion"], _became_up, _became_down)
+COPIED_TO = LinkKind("COPIED_TO", ["ModelVersion"], ["ModelVersion"], _copied_up, _copied_down)
+
+LINKS = (READ_BY, PRODUCED, USED_BY, STARTED, REGISTERED_AS, COPIED_TO)
