@@ -91,10 +91,11 @@ def grouped(keys: Sequence[Key], names: Sequence[str], rows: Sequence[Sequence[A
 
 def picked(keys: Sequence[Key], names: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 1) -> Picked:
     """The row of each key, whose first `width` values are the key; the first where there are several."""
-    places: dict[Key, int] = {}
-    for index, key in enumerate(map(key_of(width), rows)):
-        places.setdefault(key, index)
-    return Picked(Table.of(names, rows), [places.get(key) for key in keys])
+    key, places, kept = key_of(width), dict[Key, int](), []
+    for row in rows:
+        if places.setdefault(key(row), len(kept)) == len(kept):
+            kept.append(row)
+    return Picked(Table.of(names, kept), [places.get(each) for each in keys])
 
 
 def key_of(width: int) -> Callable[[Sequence[Any]], Key]:

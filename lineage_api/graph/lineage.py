@@ -158,7 +158,8 @@ def around(call: Call, wanted: Around) -> Steps[list[Link]]:
 
 def _links(call: Call, kind: LinkKind, way: Way, nodes: Mapping[str, Sequence[Any]], most: int) -> Steps[list[Link]]:
     reader: Reader = call.context.reader
-    make = partial(kind.statement, way, reader.dialect)
-    statement = kept_statement(call.memo, (kind.name, way), make, reader.dialect)
+    types = tuple(name for name in kind.begins_at(way) if name in nodes)
+    make = partial(kind.statement, way, reader.dialect, types)
+    statement = kept_statement(call.memo, (kind.name, way, types), make, reader.dialect)
     rows = yield from fetched(reader, statement, kind.values(way, nodes, most, reader.dialect))
     return list(kind.links(rows))

@@ -1,6 +1,6 @@
 """The links of the lineage: for each kind, the rows of MLflow's tables that say what came of what."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from lineage_api.analysis.lineage import Link, Node, Way
-from lineage_api.engine.sql import KeysFirst, among, key_values
+from lineage_api.engine.sql import Keys, KeysFirst, among, key_values
 from lineage_api.store import origins, tables
 from lineage_api.store.functions import in_path
 
@@ -32,7 +32,8 @@ MOST = "most"
 WIDTHS = {"Dataset": 2, "Run": 1, "LoggedModel": 1, "ModelVersion": 2}
 """How many columns the key of each type of node has."""
 
-Build = Callable[[Dialect], Any]
+Build = Callable[[Dialect, Collection[str]], Any]
+"""Makes a statement in a database's words, for nodes of these types."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class LinkKind:
         """The types of nodes from which it leads this way."""
         return self.targets if way is Way.UPSTREAM else self.sources
 
-    def statement(self, way: Way, dialect: Dialect) -> Select[Any]:
-        """The statement that reads those that lead this way."""
-        built: Select[Any] = (self.up if way is Way.UPSTREAM else self.down)(dialect)
+    def statement(self, way: Way, dialect: Dialect, types: Collection[str]) -> Select[Any]:
+        """The statement that reads those that lead this way from nodes of some types."""
+        built: Select[Any] = (self.up if way is Way.UPSTREAM else self.down)(dialect, types)
         return built
 
     def values(self, way: Way, nodes: Mapping[str, Sequence[Any]], most: int, dialect: Dialect) -> dict[str, Any]:
@@ -92,36 +93,38 @@ def _edges(source_type: str, destination_type: str) -> ColumnElement[bool]:
     return and_(_i.c.source_type == source_type, _i.c.destination_type == destination_type)
 
 
-def _first(conditions: ColumnElement[bool], end: ColumnElement[Any], beside: FromClause, dialect: Dialect) -> Any:
-    """Beside each row, those of inputs that meet the conditions, and no more than are asked for; and their end."""
+def _edges_to(source_type: str, destination_type: str, *ids: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same, found by their destination."""
+    # As an expression, or SQLite takes the index that begins with the source's type for the better one.
+    return and_(_i.c.destination_type == destination_type, *ids, (_i.c.source_type + "") == source_type)
+
+
+def _first(found: Select[Any], end: ColumnElement[Any], keys: Keys, dialect: Dialect) -> tuple[FromClause, Any]:
+    """Beside each key, the rows of inputs that are found for it, and no more than are asked for; and their end."""
+    limited = found.limit(bindparam(MOST, None)).correlate(keys.source)
     if dialect.name == "postgresql":
-        found = select(end.label("far_end")).where(conditions).limit(bindparam(MOST, None)).correlate(beside)
-        rows = found.lateral("found")
-        return beside.join(rows, true()), rows.c.far_end
+        rows = limited.with_only_columns(end.label("far_end")).lateral("found")
+        return keys.source.join(rows, true()), rows.c.far_end
     row: ColumnElement[int] = literal_column("inputs.rowid")
-    among_first = row.in_(select(row).where(conditions).limit(bindparam(MOST, None)).correlate(beside))
-    return KeysFirst(beside, _i, among_first), end
+    return KeysFirst(keys.source, _i, row.in_(limited.with_only_columns(row))), end
 
 
 # Datasets and the runs that read them
 
 
-def _read_up(dialect: Dialect) -> Select[Any]:
+def _read_up(dialect: Dialect, _: Collection[str]) -> Select[Any]:
     source = KeysFirst(KeysFirst(_i, _d, _d.c.dataset_uuid == _i.c.source_id), _r, _run_id == _i.c.destination_id)
     rows = select(_d.c.name, _d.c.digest, _run_id).select_from(source)
-    # As an expression, or SQLite takes the index that begins with the type for the better one.
-    return rows.where(
-        _i.c.destination_type == "RUN",
-        among([_i.c.destination_id], dialect, "Run"),
-        (_i.c.source_type + "") == "DATASET",
-    )
+    return rows.where(_edges_to("DATASET", "RUN", among([_i.c.destination_id], dialect, "Run")))
 
 
-def _read_down(dialect: Dialect) -> Select[Any]:
-    of_dataset = and_(_edges("DATASET", "RUN"), _i.c.source_id == _d.c.dataset_uuid)
-    beside, run_id = _first(of_dataset, _i.c.destination_id, _d, dialect)
-    rows = select(_d.c.name, _d.c.digest, _run_id).select_from(KeysFirst(beside, _r, _run_id == run_id))
-    return rows.where(among([_d.c.name, _d.c.digest], dialect, "Dataset"))
+def _read_down(dialect: Dialect, _: Collection[str]) -> Select[Any]:
+    keys = Keys.of([_d.c.name, _d.c.digest], dialect, "Dataset")
+    # A dataset has a row for each experiment.
+    of_key = select(_i).select_from(KeysFirst(_d, _i, _i.c.source_id == _d.c.dataset_uuid))
+    of_key = of_key.where(keys.meets([_d.c.name, _d.c.digest]), _edges("DATASET", "RUN"))
+    beside, run_id = _first(of_key, _i.c.destination_id, keys, dialect)
+    return select(*keys.columns, _run_id).select_from(KeysFirst(beside, _r, _run_id == run_id))
 
 
 # Runs and the logged models that they made: links that were logged, and what the models themselves say
@@ -132,34 +135,35 @@ def _produced(through_links: ColumnElement[bool], of_models: ColumnElement[bool]
     stated = _m.join(_r, _run_id == _m.c.source_run_id)
     columns = (_run_id, _m.c.model_id)
     return union_all(
-        select(*columns).select_from(linked).where(_edges("RUN_OUTPUT", "MODEL_OUTPUT"), through_links, _is_model),
+        select(*columns).select_from(linked).where(through_links, _is_model),
         select(*columns).select_from(stated).where(of_models, _is_model),
     )
 
 
-def _produced_up(dialect: Dialect) -> Any:
-    name = "LoggedModel"
-    return _produced(among([_i.c.destination_id], dialect, name), among([_m.c.model_id], dialect, name))
+def _produced_up(dialect: Dialect, _: Collection[str]) -> Any:
+    linked = _edges_to("RUN_OUTPUT", "MODEL_OUTPUT", among([_i.c.destination_id], dialect, "LoggedModel"))
+    return _produced(linked, among([_m.c.model_id], dialect, "LoggedModel"))
 
 
-def _produced_down(dialect: Dialect) -> Any:
-    return _produced(among([_i.c.source_id], dialect, "Run"), among([_m.c.source_run_id], dialect, "Run"))
+def _produced_down(dialect: Dialect, _: Collection[str]) -> Any:
+    linked = and_(_edges("RUN_OUTPUT", "MODEL_OUTPUT"), among([_i.c.source_id], dialect, "Run"))
+    return _produced(linked, among([_m.c.source_run_id], dialect, "Run"))
 
 
 # Logged models and the runs that used them
 
 
-def _used_up(dialect: Dialect) -> Select[Any]:
+def _used_up(dialect: Dialect, _: Collection[str]) -> Select[Any]:
     source = _i.join(_m, _m.c.model_id == _i.c.destination_id).join(_r, _run_id == _i.c.source_id)
     rows = select(_m.c.model_id, _run_id).select_from(source)
     return rows.where(_edges("RUN_INPUT", "MODEL_INPUT"), among([_i.c.source_id], dialect, "Run"), _is_model)
 
 
-def _used_down(dialect: Dialect) -> Select[Any]:
-    of_model = and_(_edges("RUN_INPUT", "MODEL_INPUT"), _i.c.destination_id == _m.c.model_id)
-    beside, run_id = _first(of_model, _i.c.source_id, _m, dialect)
-    rows = select(_m.c.model_id, _run_id).select_from(KeysFirst(beside, _r, _run_id == run_id))
-    return rows.where(among([_m.c.model_id], dialect, "LoggedModel"), _is_model)
+def _used_down(dialect: Dialect, _: Collection[str]) -> Select[Any]:
+    keys = Keys.of([_m.c.model_id], dialect, "LoggedModel")
+    of_key = select(_i).where(keys.meets([_i.c.destination_id]), _edges("RUN_INPUT", "MODEL_INPUT"))
+    beside, run_id = _first(of_key, _i.c.source_id, keys, dialect)
+    return select(*keys.columns, _run_id).select_from(KeysFirst(beside, _r, _run_id == run_id))
 
 
 # Runs and the runs that they started
@@ -170,11 +174,11 @@ def _started(condition: ColumnElement[bool]) -> Select[Any]:
     return rows.where(_t.c.key == "mlflow.parentRunId", condition)
 
 
-def _started_up(dialect: Dialect) -> Select[Any]:
+def _started_up(dialect: Dialect, _: Collection[str]) -> Select[Any]:
     return _started(among([_t.c.run_uuid], dialect, "Run"))
 
 
-def _started_down(dialect: Dialect) -> Select[Any]:
+def _started_down(dialect: Dialect, _: Collection[str]) -> Select[Any]:
     return _started(among([_t.c.value], dialect, "Run"))
 
 
@@ -186,17 +190,20 @@ _registered = _v.outerjoin(_m, _its_model).outerjoin(_r, _run_id == origins.run_
 _REGISTERED = (_m.c.model_id, case((_m.c.model_id.is_(None), _run_id)), _v.c.name, _v.c.version)
 
 
-def _became(condition: ColumnElement[bool]) -> Select[Any]:
-    return select(*_REGISTERED).select_from(_registered).where(condition, origins.is_model_version)
+def _became(is_version: ColumnElement[bool], *conditions: ColumnElement[bool]) -> Select[Any]:
+    return select(*_REGISTERED).select_from(_registered).where(or_(*conditions), is_version)
 
 
-def _became_up(dialect: Dialect) -> Select[Any]:
-    return _became(among([_v.c.name, _v.c.version], dialect, "ModelVersion"))
+def _became_up(dialect: Dialect, _: Collection[str]) -> Select[Any]:
+    return _became(origins.is_model_version, among([_v.c.name, _v.c.version], dialect, "ModelVersion"))
 
 
-def _became_down(dialect: Dialect) -> Select[Any]:
-    of_models = among([origins.model_id], dialect, "LoggedModel")
-    return _became(or_(of_models, among([origins.run_id], dialect, "Run")))
+def _became_down(dialect: Dialect, types: Collection[str]) -> Select[Any]:
+    conditions = {
+        "LoggedModel": lambda: among([origins.model_id], dialect, "LoggedModel"),
+        "Run": lambda: origins.has_run(lambda run_id: among([run_id], dialect, "Run")),
+    }
+    return _became(origins.is_scanned_version, *(conditions[name]() for name in types))
 
 
 # Versions and their copies, which name them in their source
@@ -215,17 +222,18 @@ _copied = KeysFirst(
 )
 
 
-def _copies(condition: ColumnElement[bool]) -> Select[Any]:
+def _copies(*conditions: ColumnElement[bool]) -> Select[Any]:
     columns = (_original.c.name, _original.c.version, _v.c.name, _v.c.version)
-    return select(*columns).select_from(_copied).where(_names_version, condition, origins.is_model_version)
+    return select(*columns).select_from(_copied).where(_names_version, *conditions)
 
 
-def _copied_up(dialect: Dialect) -> Select[Any]:
-    return _copies(among([_v.c.name, _v.c.version], dialect, "ModelVersion"))
+def _copied_up(dialect: Dialect, _: Collection[str]) -> Select[Any]:
+    return _copies(among([_v.c.name, _v.c.version], dialect, "ModelVersion"), origins.is_model_version)
 
 
-def _copied_down(dialect: Dialect) -> Select[Any]:
-    return _copies(among([_original.c.name, _original.c.version], dialect, "ModelVersion"))
+def _copied_down(dialect: Dialect, _: Collection[str]) -> Select[Any]:
+    of_original = among([_original.c.name, _original.c.version], dialect, "ModelVersion")
+    return _copies(of_original, origins.is_scanned_version)
 
 
 READ_BY = LinkKind("READ_BY", ["Dataset"], ["Run"], _read_up, _read_down)

@@ -6,8 +6,10 @@ shares with its original.
 """
 
 import re
+from collections.abc import Callable
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 
 from lineage_api.store.functions import model_in_path, run_in_path
 from lineage_api.store.tables import logged_models, model_versions, registered_model_tags
@@ -39,6 +41,25 @@ def is_prompt(name: ColumnElement[str]) -> ColumnElement[bool]:
 is_model_version: ColumnElement[bool] = and_(is_registered, ~is_prompt(_versions.name))
 """Whether a row of model_versions is a version of a model, and has not been deleted."""
 
+is_scanned_version: ColumnElement[bool] = and_(
+    (_versions.workspace + "") == WORKSPACE, _versions.current_stage != "Deleted_Internal", ~is_prompt(_versions.name)
+)
+"""The same where all rows are looked at: the one workspace has all of them, and the way by its index is longer."""
+
+stated_source: ColumnElement[str] = case(
+    (_versions.current_stage != "Deleted_Internal", func.nullif(_versions.source, ""))
+)
+"""What a version was registered from; null once it has been deleted, since MLflow writes something else over it."""
+
+_files_at = func.coalesce(func.nullif(_versions.storage_location, ""), stated_source)
+
+artifact_uri: ColumnElement[str] = case(
+    # What MLflow did not resolve is a name, at which no files lie.
+    (or_(_files_at.like("models:/%"), _files_at.like("runs:/%")), None),
+    else_=_files_at,
+)
+"""Where the files of a version lie; null where nobody has said."""
+
 # Versions of MLflow 1 and 2 have no place of their files beside their source.
 _place = func.coalesce(func.nullif(_versions.storage_location, ""), _versions.source)
 # With a further part, `m-…` is the name of a registered model.
@@ -63,6 +84,12 @@ run_id: ColumnElement[str] = case(
     ),
 )
 """The ID of the run of a version; it may name one that is not there."""
+
+
+def has_run(is_wanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]) -> ColumnElement[bool]:
+    """Whether the run of a version is wanted; worked out only where it is not stated, since versions are scanned."""
+    is_stated = func.coalesce(_versions.run_id, "") != ""
+    return or_(is_wanted(_versions.run_id), and_(~is_stated, is_wanted(run_id)))
 
 
 def copied_version(source: str | None) -> tuple[str, int] | None:
