@@ -12,13 +12,16 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lineage_api.api import graphiql
+from lineage_api.api.failures import told
 from lineage_api.api.http import GraphQL, Question
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
+from lineage_api.errors import Unsuitable
 from lineage_api.migrations.recorder import recorded
 from lineage_api.registry.service import Registry
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Database, Observer
+from lineage_api.store.indexer import Indexer
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.opening import head_revision
 
@@ -33,6 +36,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     database = Database.of(settings.backend_store_uri, observe)
     artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
     files = ModelFiles(artifacts)
+    indexer = Indexer(settings.backend_store_uri, settings.artifacts_destination)
     registry = Registry(settings.backend_store_uri, files)
     graphql = GraphQL(
         executable(read_only=settings.read_only),
@@ -46,18 +50,19 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with recorded(settings.backend_store_uri, may_make=settings.may_make) as recording:
-            database.has_history = registry.is_recorded = recording.is_on
+            database.lacking, registry.is_recorded = recording.lacking, recording.is_on
             await database.open()
             _spare_the_collector()
             try:
-                yield
+                async with indexer.running(has_tables=not recording.lacking, may_write=not settings.read_only):
+                    yield
             finally:
                 registry.close()  # waits for changes whose clients are gone
                 await database.close()
                 artifacts.close()
 
     async def readyz(_: Request) -> Response:
-        return await _readiness(database)
+        return await _readiness(database, indexer)
 
     app = Starlette(
         routes=[  # the one that is asked for most comes first
@@ -76,11 +81,15 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
 async def answered(
     settings: Settings, query: str, variables: dict[str, Any] | None = None, actor: str | None = None
 ) -> dict[str, Any]:
-    """The data that a server with these settings answers an operation with, without serving anybody."""
+    """The data that a server with these settings answers an operation with, without serving anybody.
+
+    What clients would be told as an error is a refusal here.
+    """
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         result = await app.state.graphql.execute(Question(query, variables, actor=actor))
-    assert not result.errors, result.errors
+    if result.errors:
+        raise Unsuitable("; ".join(dict.fromkeys(error["message"] for error in told(result.errors))))
     return dict(result.data)
 
 
@@ -93,8 +102,8 @@ async def _healthz(_: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _readiness(database: Database) -> Response:
-    """Whether the store can be read, and is still at the revision that is understood here."""
+async def _readiness(database: Database, indexer: Indexer) -> Response:
+    """Whether the store can be read, and is still at the revision that is understood here; and how far the index is."""
     try:
         revision = await database.revision()
     except Exception:  # noqa: BLE001 - whatever is wrong with the store, it cannot be read
@@ -102,7 +111,7 @@ async def _readiness(database: Database) -> Response:
         return PlainTextResponse("the store cannot be read", 503)
     if revision != head_revision():
         return PlainTextResponse("the store is of another version of MLflow than the one that is installed here", 503)
-    return PlainTextResponse("ready")
+    return PlainTextResponse(f"ready\n{indexer.state}")
 
 
 def _spare_the_collector() -> None:

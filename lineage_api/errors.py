@@ -2,6 +2,7 @@
 
 * LineageError
   - Unreadable     the request is malformed                      BAD_USER_INPUT
+  - NotFound       it names something that is not there          NOT_FOUND
   - TimedOut       something outside did not answer in time      TIMEOUT
   - Unsuitable     the store cannot be served as it is           a line at the start, exit code 2
   - Refused        a change cannot be made (registry.reasons)    the payload's `errors`
@@ -21,6 +22,12 @@ class Unreadable(LineageError):
     """The request is malformed: an argument out of range, a combination that says nothing, a cursor of another list."""
 
     code = "BAD_USER_INPUT"
+
+
+class NotFound(LineageError):
+    """The question names something that is not there."""
+
+    code = "NOT_FOUND"
 
 
 class Unsuitable(LineageError):

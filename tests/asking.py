@@ -73,7 +73,7 @@ class Oracle:
         """An oracle for the store at a URI."""
         known = Settings(**settings)
         database, artifacts = Database.of(uri), Artifacts(known.artifacts_destination, known.artifact_time_limit_s)
-        database.has_history = recording.looked_at(uri).is_on
+        database.lacking = recording.looked_at(uri).lacking
         await database.open()
         yield cls(database, {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)}, known.max_page)
         await database.close()

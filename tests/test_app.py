@@ -15,6 +15,7 @@ from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.store.opening import head_revision
 from tests.conftest import Templates
+from tests.model_folders import model_folder
 from tests.processes import locked
 from tests.stores import POSTGRESQL, Store, has_postgresql
 
@@ -41,9 +42,9 @@ async def asked(http, query):
 
 
 async def readiness(http):
-    """Status and text."""
+    """Status, and the first line of the text."""
     answer = await http.get("/readyz")
-    return answer.status_code, answer.text
+    return answer.status_code, answer.text.partition("\n")[0]
 
 
 @pytest.fixture
@@ -78,6 +79,27 @@ async def test_a_healthy_server(store):
         answer = await http.get("/healthz")
         assert (answer.status_code, answer.text) == (200, "ok")
         assert await readiness(http) == READY
+
+
+async def test_how_far_model_files_are_read(store, tmp_path):
+    """The second line of readiness says so: soon after the start they are all in the index."""
+    store.registered_model("m")
+    store.version("m", source=model_folder(tmp_path / "m", "numpy==1.0"))
+    async with asking(store.uri) as http:
+        said = [await second_line(http)]
+        while len(said) < 200 and said[-1] != "model files: 1 of 1 read":
+            await asyncio.sleep(0.02)
+            said.append(await second_line(http))
+        assert said[0] == "model files: not looked at yet"
+        assert said[-1] == "model files: 1 of 1 read"
+        query = '{ modelVersions(filterBy: {package: {name: "numpy"}}) { totalCount } }'
+        found = {"data": {"modelVersions": {"totalCount": 1}}, "extensions": {"packages": {"unread": 0}}}
+        assert await asked(http, query) == found
+
+
+async def second_line(http):
+    """What is said of model files."""
+    return (await http.get("/readyz")).text.partition("\n")[2]
 
 
 async def test_a_store_that_is_upgraded_meanwhile(store):

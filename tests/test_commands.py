@@ -8,7 +8,9 @@ from contextlib import closing
 import httpx
 import pytest
 
+from lineage_api.commands.doctor import Finding, findings
 from lineage_api.migrations import recording
+from tests.histories import connected
 from tests.stores import Store
 from tests.test_cli import run, serving
 
@@ -95,6 +97,25 @@ def test_the_doctor(plain):
     code, said, _ = run("doctor", *at)
     assert code == 0
     assert {line.partition("  ")[0].strip() for line in said.splitlines()} == {"ok"}
+
+
+def test_the_doctor_looks_at_the_index(promoted):
+    """It says how far model files are read, that some cannot be, and what makes an index where there is none."""
+    assert Finding(True, "model files: 0 of 2 read") in findings(promoted.uri)
+
+    promoted.sql(
+        "INSERT INTO lineage_model_files (location, failures, retry_at)"
+        " SELECT storage_location, version - 1, 0 FROM model_versions"
+    )
+    promoted.sql("UPDATE lineage_model_files SET read_at = 1 WHERE failures = 0")
+    assert Finding(False, "model files: 1 of 2 read, 1 cannot be read") in findings(promoted.uri)
+
+    with connected(promoted) as connection:
+        recording._alembic(connection, "downgrade", "a1")
+    said = "model files are not indexed: run `lineage-api db upgrade`, or `serve`"
+    assert Finding(False, said) in findings(promoted.uri)
+    recording.begin(promoted.uri)
+    assert Finding(True, "model files: 0 of 2 read") in findings(promoted.uri)
 
 
 def test_a_journal_that_holds_others_up(plain):

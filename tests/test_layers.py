@@ -15,7 +15,7 @@ MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in pat
 MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may be imported by all
     "cli": "config app api commands migrations store registry demo click uvicorn",  # api: for the schema that it prints
     "app": "config api pages registry migrations store engine starlette",
-    "commands": "config app migrations store sqlalchemy",
+    "commands": "config app analysis migrations store sqlalchemy",
     "pages": "starlette",
     "api": "config graph registry engine store graphql strawberry sqlalchemy starlette",
     "graph": "registry analysis store engine graphql strawberry sqlalchemy",

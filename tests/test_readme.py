@@ -15,6 +15,7 @@ from lineage_api.migrations.recording import begin
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```graphql\n(.*?)```\n\n```json\n(.*?)```", README, re.DOTALL)
+NAMES = [re.findall(r"(?:query|mutation) (\w+)", query)[0] for query, _ in EXAMPLES]
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     return project.make(tmp_path_factory.mktemp("readme") / "demo", prepared=begin)
 
 
-@pytest.mark.parametrize(("query", "answer"), EXAMPLES, ids=["lineage", "plan", "go back", "history"])
+@pytest.mark.parametrize(("query", "answer"), EXAMPLES, ids=NAMES)
 async def test_an_example_answers_as_written(demo: str, query: str, answer: str) -> None:
     """Numbers and versions may differ from machine to machine, by a little."""
     assert_alike(await answered(Settings(backend_store_uri=demo), query), json.loads(answer))
+
+
+def test_the_picture_is_drawn_as_written(demo: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command that is named beside it, after Production has gone back; but for the digests of the data."""
+    [written] = re.findall(r"```mermaid\n(.*?)```", README, re.DOTALL)
+    with pytest.raises(SystemExit):
+        main(["graph", "nyc-flights-regressor", "--stage", "production", "--backend-store-uri", demo])
+
+    digest = r"#40;[0-9a-f]{8}#41;"
+    assert re.sub(digest, "digest", capsys.readouterr().out) == re.sub(digest, "digest", written)
 
 
 def test_every_setting_is_in_the_table() -> None:

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from lineage_api.analysis.picture import Box
+
 MOST = 100
 """How many characters of a label are shown."""
 
@@ -11,6 +13,11 @@ def label(text: str, most: int = MOST) -> str:
     seen = "".join(" " if unicodedata.category(character)[0] in "CZ" else character for character in text)
     line = " ".join(seen.split())
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def called(box: Box, most: int = MOST) -> str:
+    """What a box is called; its kind, where its label can't be seen."""
+    return label(box.label, most) or box.kind
 
 
 def words(kind: str) -> str:

@@ -1,6 +1,6 @@
 """Pictures as Mermaid text, which GitHub, GitLab and notebooks draw."""
 
-from lineage_api.analysis.labels import label, words
+from lineage_api.analysis.labels import called, words
 from lineage_api.analysis.picture import Box, Picture
 
 _SHAPES = {
@@ -25,7 +25,7 @@ def mermaid(picture: Picture) -> str:
 
 def _shape(box: Box) -> str:
     opening, closing = _SHAPES.get(box.kind, ("[", "]"))
-    return f"{opening}{_quoted(label(box.label) or box.kind)}{closing}"
+    return f"{opening}{_quoted(called(box))}{closing}"
 
 
 def _quoted(text: str) -> str:

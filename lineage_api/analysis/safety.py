@@ -1,44 +1,16 @@
 """Safety: what is looked at before a stage or an alias is given back to a version."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 from lineage_api.analysis.checks import Check, Status
+from lineage_api.analysis.environments import Environment, installed
 from lineage_api.analysis.signatures import Signature, verdict
+from lineage_api.analysis.wording import named
 
-_MOST_NAMED = 10
 _UNREACHED = "the artifact store could not be reached"
-
-
-class Package(Protocol):
-    """A package that a model needs."""
-
-    @property
-    def name(self) -> str:
-        """Normalised."""
-
-    @property
-    def version(self) -> str | None:
-        """The only version that will do; None when there may be several."""
-
-    @property
-    def requirement(self) -> str:
-        """As it was written."""
-
-
-class Environment(Protocol):
-    """What has to be installed for a model."""
-
-    @property
-    def python_version(self) -> str | None:
-        """None when it is not named."""
-
-    @property
-    def packages(self) -> Sequence[Package]:
-        """The packages."""
 
 
 class Manifest(Protocol):
@@ -134,7 +106,7 @@ def _artifacts(facts: Facts) -> Check:
     if missing is None:
         return Check(name, Status.UNKNOWN, "some of the folders that MLmodel names could not be looked at")
     if missing:
-        return Check(name, Status.FAIL, f"{_named(missing)} {'is' if len(missing) == 1 else 'are'} missing")
+        return Check(name, Status.FAIL, f"{named(missing)} {'is' if len(missing) == 1 else 'are'} missing")
     return Check(name, Status.PASS)
 
 
@@ -158,7 +130,7 @@ def _environment(files: Files | None) -> Check:
     if not files.is_reached:
         return Check(name, Status.UNKNOWN, _UNREACHED)
     if files.unread:
-        return Check(name, Status.WARN, f"{_named(files.unread)} cannot be read")
+        return Check(name, Status.WARN, f"{named(files.unread)} cannot be read")
     return Check(name, Status.PASS)
 
 
@@ -171,7 +143,7 @@ def _signature(target: Manifest | None, current: Manifest | None) -> Check:
     if breaks is None:
         whose = "its signature" if target.signature is None else "the signature of the current version"
         return Check(name, Status.UNKNOWN, f"{whose} is unknown")
-    return Check(name, Status.WARN, _named(map(str, breaks))) if breaks else Check(name, Status.PASS)
+    return Check(name, Status.WARN, named(map(str, breaks))) if breaks else Check(name, Status.PASS)
 
 
 def _same_environment(target: Manifest | None, current: Manifest | None) -> Check:
@@ -183,7 +155,7 @@ def _same_environment(target: Manifest | None, current: Manifest | None) -> Chec
         whose = "its environment" if target.environment is None else "the environment of the current version"
         return Check(name, Status.UNKNOWN, f"{whose} is unknown")
     changes = _changes(current.environment, target.environment)
-    return Check(name, Status.WARN, _named(changes)) if changes else Check(name, Status.PASS)
+    return Check(name, Status.WARN, named(changes)) if changes else Check(name, Status.PASS)
 
 
 def _incomparable(name: str, target: Manifest | None) -> Check:
@@ -206,30 +178,7 @@ def _run(run: Run) -> Check:
 
 def _changes(current: Environment, target: Environment) -> list[str]:
     """What would be installed otherwise, such as `numpy 2.1.0 -> 1.26.4`; Python first, then by name."""
-    before, after = _installed(current), _installed(target)
+    before, after = installed(current), installed(target)
     names = sorted(before.keys() | after.keys(), key=lambda name: (name != "python", name))
     pairs = [(name, before.get(name, "not named"), after.get(name, "not named")) for name in names]
     return [f"{name} {old} -> {new}" for name, old, new in pairs if old != new]
-
-
-def _installed(environment: Environment) -> dict[str, str]:
-    """The version of each package, and of Python itself; else what was asked for, such as `>=2`."""
-    wanted: dict[str, list[str]] = {}
-    if environment.python_version:
-        wanted["python"] = [environment.python_version]
-    for package in environment.packages:
-        wanted.setdefault(package.name, []).append(package.version or _wanted(package))
-    return {name: ", ".join(sorted(versions)) for name, versions in wanted.items()}
-
-
-def _wanted(package: Package) -> str:
-    """What is asked for when no version is named: the requirement without the name that it may begin with."""
-    name = "[-_.]+".join(map(re.escape, package.name.split("-")))
-    return re.sub(rf"^{name}(?![\w.-])\s*", "", package.requirement, flags=re.IGNORECASE) or "any"
-
-
-def _named(items: Iterable[str]) -> str:
-    """The first of them, and how many more there are."""
-    every = [*items]
-    more = len(every) - _MOST_NAMED
-    return ", ".join(every[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

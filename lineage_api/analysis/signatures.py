@@ -62,6 +62,13 @@ class Break:
         return f"{self.column} {self.what}"
 
 
+def columns(signature: Signature) -> dict[str, str]:
+    """The type of each column, tensor and parameter, by what it is called; it says so when one can be left out."""
+    sides = {"inputs": signature.inputs, "outputs": signature.outputs, "params": signature.params}
+    fields = {column: field for side in sides for column, field in _by_column(side, sides[side]).items()}
+    return {column: _shown(field) + ("" if field.is_required else " (optional)") for column, field in fields.items()}
+
+
 def verdict(base: Signature | None, head: Signature | None) -> list[Break] | None:
     """What breaks for callers of the base who call the head; None when a signature is unknown.
 
@@ -70,10 +77,10 @@ def verdict(base: Signature | None, head: Signature | None) -> list[Break] | Non
     """
     if base is None or head is None:
         return None
-    columns, params = partial(_fits, _COLUMNS_WIDEN), partial(_fits, _PARAMS_WIDEN)
+    values, params = partial(_fits, _COLUMNS_WIDEN), partial(_fits, _PARAMS_WIDEN)
     return [
-        *_taken("inputs", base.inputs, head.inputs, columns),
-        *_given("outputs", base.outputs, head.outputs, columns),
+        *_taken("inputs", base.inputs, head.inputs, values),
+        *_given("outputs", base.outputs, head.outputs, values),
         *_taken("params", base.params, head.params, params),
     ]
 

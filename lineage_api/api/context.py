@@ -1,7 +1,7 @@
 """What an operation has at hand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lineage_api.engine.sql import Reader
@@ -16,6 +16,8 @@ class Context:
     max_page: int
     actor: str | None = None
     """Who asks; None when nobody has to say who they are."""
+    extensions: dict[str, Any] = field(default_factory=dict)
+    """What the answer says beside data and errors, by subject."""
 
     def service(self, kind: type) -> Any:
         """The service of a class."""

@@ -25,6 +25,7 @@ from lineage_api.api.context import Context
 from lineage_api.api.documents import Documents, NotValid
 from lineage_api.api.failures import BAD_USER_INPUT, told
 from lineage_api.engine import ColumnarExecutionContext
+from lineage_api.store.allowance import one_operation
 from lineage_api.store.database import Database
 
 JSON = "application/json"
@@ -103,24 +104,29 @@ class GraphQL:
             # Nothing was executed.
             return _json({"errors": told(result.errors)}, media_type, _status(media_type))
         errors = {"errors": told(result.errors)} if result.errors else {}
-        return _json({"data": result.data, **errors}, media_type)
+        extensions = {"extensions": result.extensions} if result.extensions else {}
+        return _json({"data": result.data, **errors, **extensions}, media_type)
 
     async def execute(self, question: Question, *, is_safe: bool = False) -> ExecutionResult:
-        """The data and errors that a request gets; raises NotValid for a document that is not valid."""
+        """The data, errors and extensions that a request gets; raises NotValid for a document that is not valid."""
         document = self._documents.document(question.query)
         if is_safe:
             _require_query(document, question.operation_name)
         snapshot = self._database.snapshot()
+        context = Context(snapshot, self._services, self._max_page, question.actor)
         try:
-            result = execute(
-                self._schema,
-                document,
-                context_value=Context(snapshot, self._services, self._max_page, question.actor),
-                variable_values=question.variables,
-                operation_name=question.operation_name,
-                execution_context_class=ColumnarExecutionContext,
-            )
-            return result if isinstance(result, ExecutionResult) else await result
+            with one_operation():
+                result = execute(
+                    self._schema,
+                    document,
+                    context_value=context,
+                    variable_values=question.variables,
+                    operation_name=question.operation_name,
+                    execution_context_class=ColumnarExecutionContext,
+                )
+                result = result if isinstance(result, ExecutionResult) else await result
+            result.extensions = context.extensions
+            return result
         finally:
             await snapshot.close()
 

@@ -9,12 +9,20 @@ from lineage_api.engine.nouns import Connection, arrow, noun, resolved
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.graph.abilities import Node
+from lineage_api.graph.comparison import (
+    BetweenRuns,
+    BetweenVersions,
+    ModelVersionComparison,
+    RunComparison,
+    of_runs,
+    of_versions,
+)
 from lineage_api.graph.conditions import only_one
 from lineage_api.graph.event_filter import event_order, narrow_events
 from lineage_api.graph.experiment_filter import experiment_order, narrow_experiments
 from lineage_api.graph.node import ByID
 from lineage_api.graph.nouns import Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, RegistryEvent, Run
-from lineage_api.graph.registered_model import model_order, narrow_models, several_in_stage
+from lineage_api.graph.registered_model import model_order, narrow_models
 from lineage_api.graph.registry_at import AsOf, RegistrySnapshot, as_of
 from lineage_api.graph.rows import (
     DATASETS,
@@ -27,7 +35,14 @@ from lineage_api.graph.rows import (
     RUNS,
 )
 from lineage_api.graph.run_filter import narrow_runs, run_order
-from lineage_api.graph.version_filter import ModelVersionRef, narrow_to_one, narrow_versions, order_of_all_versions
+from lineage_api.graph.version_filter import (
+    ModelVersionRef,
+    narrow_to_one,
+    narrow_versions,
+    order_of_all_versions,
+    several_in_stage,
+)
+from lineage_api.graph.version_page import VersionPage
 from lineage_api.store import tables
 
 ID = Annotated[strawberry.ID, strawberry.argument(description="The ID of an object.")]
@@ -124,9 +139,15 @@ class Query:
     """One version of one registered model; null when there is none. A stage that holds more than one is an error that
     names them."""
     model_versions: Connection[ModelVersion] = arrow(
-        MODEL_VERSIONS, order=order_of_all_versions, narrow=narrow_versions
+        MODEL_VERSIONS, order=order_of_all_versions, narrow=narrow_versions, page=VersionPage
     )
     """Versions of every registered model."""
+    compare_model_versions: ModelVersionComparison = resolved(BetweenVersions(), of_versions)
+    """What differs between two versions, of the same registered model or of two. A reference that names nothing is the
+    error NOT_FOUND, a malformed one BAD_USER_INPUT."""
+    compare_runs: RunComparison = resolved(BetweenRuns(), of_runs)
+    """What differs between two runs, before anything is registered, by MLflow's own IDs. A run that is not there is the
+    error NOT_FOUND."""
     registry_at: RegistrySnapshot = resolved(AsOf(), as_of)
     """The registry as it stood at a moment."""
     registry_events: Connection[RegistryEvent] = arrow(EVENTS, order=event_order, narrow=narrow_events)

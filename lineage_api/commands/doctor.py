@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from lineage_api.migrations import recording
-from lineage_api.store import convert, reconciliation
+from lineage_api.store import convert, model_index, reconciliation
 from lineage_api.store.engines import reading
 from lineage_api.store.uris import masked
 
@@ -21,7 +21,8 @@ class Finding:
 
 def findings(uri: str) -> list[Finding]:
     """What there is to say of a database that MLflow's tables are in."""
-    return [Finding(True, f"{masked(uri)} is a store of the MLflow that is installed"), *_history(uri), *_journal(uri)]
+    first = Finding(True, f"{masked(uri)} is a store of the MLflow that is installed")
+    return [first, *_history(uri), *_model_files(uri), *_journal(uri)]
 
 
 def _history(uri: str) -> Iterator[Finding]:
@@ -46,6 +47,16 @@ def _history(uri: str) -> Iterator[Finding]:
         yield Finding(False, f"{count} changes are not in the history yet: run `lineage-api db upgrade`, or `serve`")
     else:
         yield Finding(True, "the history is equal to the tables")
+
+
+def _model_files(uri: str) -> Iterator[Finding]:
+    state = recording.looked_at(uri)
+    if state.is_on and state.lacking:
+        yield Finding(False, "model files are not indexed: run `lineage-api db upgrade`, or `serve`")
+    elif state.is_on:
+        with reading(uri).connect() as connection:
+            progress = model_index.progress(connection)
+        yield Finding(not progress.unreadable, str(progress))
 
 
 def _journal(uri: str) -> Iterator[Finding]:

@@ -42,13 +42,14 @@ class _Column(Declared):
 
 
 class _Arrow(Declared):
-    def __init__(self, rows: Rows, options: dict[str, Any]) -> None:
+    def __init__(self, rows: Rows, page: type[Page], options: dict[str, Any]) -> None:
         self._rows = rows
+        self._page = page
         self._options = options
 
     def level(self, annotation: str) -> Level:
         if annotation.startswith("Connection["):
-            return Page(self._rows, **self._options)
+            return self._page(self._rows, **self._options)
         return (Many if annotation.startswith("list[") else One)(self._rows, **self._options)
 
     def parameters(self, level: Any) -> Sequence[inspect.Parameter]:
@@ -120,14 +121,15 @@ def arrow(
     to: ColumnElement[Any] | Sequence[ColumnElement[Any]] = (),
     order: Ordering = (),
     narrow: Callable[..., Select[Any]] | None = None,
+    page: type[Page] = Page,
     **options: Any,
 ) -> Any:
     """A field that leads to other rows: those whose columns `to` have the values of the parent's columns `of`.
 
-    The annotation says whether it is one, a list, or a page (a Connection). For further options see `Arrow`, `One`
-    and `Page`.
+    The annotation says whether it is one, a list, or a page (a Connection), of which there may be a class of its own.
+    For further options see `Arrow`, `One` and `Page`.
     """
-    return _Arrow(rows, {"of": _several(of), "to": _several(to), "order": order, "narrow": narrow, **options})
+    return _Arrow(rows, page, {"of": _several(of), "to": _several(to), "order": order, "narrow": narrow, **options})
 
 
 def listed(rows: Rows, *, of: ColumnElement[Any], to: ColumnElement[Any] | Sequence[ColumnElement[Any]]) -> Any:

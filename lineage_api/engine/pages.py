@@ -56,10 +56,7 @@ class Page(Arrow):
         return {**found, **{parameter.name: parameter for parameter in page}}
 
     def resolve(self, call: Call) -> Steps[Any]:
-        first = self._first(call)
-        order = self.sorting(call)
-        cursor = call.arguments.get("after")
-        after = None if cursor is None else order.key(cursor)
+        first, order, after = self.asked(call)
         keys = self.keys(call) if self.to else [()] * len(call.parents)
         wanted = distinct(keys)
         columns: dict[str, Any] = {}
@@ -74,6 +71,11 @@ class Page(Arrow):
             self.bound(call.arguments)
             Statement.of(self.selected(call.arguments), call.context.reader.dialect)
         return tables.Table(columns, len(keys))
+
+    def asked(self, call: Call) -> tuple[int, Order, list[Any] | None]:
+        """How many rows are asked for, in what order, and after which."""
+        first, order, cursor = self._first(call), self.sorting(call), call.arguments.get("after")
+        return first, order, None if cursor is None else order.key(cursor)
 
     def _first(self, call: Call) -> int:
         first: int = call.arguments.get("first", self.size)

@@ -91,7 +91,9 @@ def grouped(keys: Sequence[Key], names: Sequence[str], rows: Sequence[Sequence[A
 
 def picked(keys: Sequence[Key], names: Sequence[str], rows: Sequence[Sequence[Any]], width: int = 1) -> Picked:
     """The row of each key, whose first `width` values are the key; the first where there are several."""
-    key, places, kept = key_of(width), dict[Key, int](), []
+    key = key_of(width)
+    places: dict[Key, int] = {}
+    kept: list[Sequence[Any]] = []
     for row in rows:
         if places.setdefault(key(row), len(kept)) == len(kept):
             kept.append(row)

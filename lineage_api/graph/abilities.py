@@ -22,7 +22,7 @@ IncludeSystem = Annotated[bool, strawberry.argument(description="Also the keys t
 class LineageDirection(Enum):
     UPSTREAM = strawberry.enum_value("UPSTREAM", description="Towards the data and the code.")
     DOWNSTREAM = strawberry.enum_value("DOWNSTREAM", description="Towards what is served.")
-    BOTH = strawberry.enum_value("BOTH", description="Both ways, at every node that is reached.")
+    BOTH = strawberry.enum_value("BOTH", description="Both ways: what it came from, and what came of it.")
 
 
 Direction = Annotated[LineageDirection, strawberry.argument(description="Which way to walk from here.")]

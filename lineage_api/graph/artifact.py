@@ -9,7 +9,8 @@ from lineage_api.engine.levels import ITSELF
 from lineage_api.engine.nouns import batch, noun
 from lineage_api.errors import Unreadable
 from lineage_api.graph.scalars import BigInt
-from lineage_api.store.artifacts import Artifacts, File
+from lineage_api.store.artifact_places import File
+from lineage_api.store.artifacts import Artifacts
 
 MAX_ENTRIES = 1000
 MAX_TEXT_BYTES = 2**20

@@ -7,13 +7,15 @@ from sqlalchemy import Select
 
 from lineage_api.engine.nouns import Connection, arrow, column, noun, resolved
 from lineage_api.graph.abilities import LineageNode, Node, lineage_arguments
+from lineage_api.graph.came_of import PLACE, VERSIONS, CameOf
 from lineage_api.graph.identity import identity
 from lineage_api.graph.labels import LABELS
 from lineage_api.graph.lineage import Lineages
-from lineage_api.graph.nouns import Experiment, LineageGraph, Run
-from lineage_api.graph.rows import DATASETS, EXPERIMENTS, NEWEST_RUNS, READ_DATASETS, RUNS_IN_USE
+from lineage_api.graph.nouns import Experiment, LineageGraph, ModelVersion, Run
+from lineage_api.graph.rows import DATASETS, EXPERIMENTS, NEWEST_RUNS, NEWEST_VERSIONS, READ_DATASETS, RUNS_IN_USE
 from lineage_api.graph.run import Part
 from lineage_api.graph.scalars import JSON
+from lineage_api.graph.version_filter import narrow_versions
 from lineage_api.store import convert, tables
 
 _readers = (
@@ -71,5 +73,15 @@ class Dataset(LineageNode, Node):
         narrow=_in_part,
     )
     """The runs that read it, newest first."""
+    model_versions: Connection[ModelVersion] = arrow(
+        VERSIONS,
+        of=[DATASETS.c.name, DATASETS.c.digest],
+        to=PLACE,
+        order=NEWEST_VERSIONS,
+        narrow=narrow_versions,
+        page=CameOf,
+    )
+    """Every model version that came of it at any remove: through the runs that read it and the runs those started,
+    the models they logged, and copies; newest first."""
     lineage: LineageGraph = resolved(Lineages("Dataset", DATASETS.c.name, DATASETS.c.digest), lineage_arguments)
     """What it came from and what came of it."""

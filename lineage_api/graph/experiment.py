@@ -4,12 +4,13 @@ from datetime import datetime
 
 import strawberry
 
-from lineage_api.engine.nouns import Connection, arrow, column, noun
+from lineage_api.engine.nouns import Connection, arrow, column, noun, resolved
 from lineage_api.graph.abilities import Node, Taggable, tagged
 from lineage_api.graph.identity import identity
 from lineage_api.graph.nouns import Dataset, LoggedModel, Run
 from lineage_api.graph.rows import DATASETS, EXPERIMENT_TAGS, EXPERIMENTS, LOGGED_MODELS, NEWEST_MODELS, RUNS
 from lineage_api.graph.run_filter import narrow_runs, run_order
+from lineage_api.graph.tradeoff import Tradeoff, Weighing, weighing
 from lineage_api.graph.values import Tag
 from lineage_api.store import convert
 
@@ -55,3 +56,5 @@ class Experiment(Taggable, Node):
         order=[DATASETS.c.name, DATASETS.c.digest],
     )
     """The datasets that its runs read."""
+    tradeoff: Tradeoff = resolved(Weighing(), weighing)
+    """Its candidates weighed against each other: score against duration against size."""

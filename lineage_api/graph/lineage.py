@@ -1,8 +1,7 @@
 """Lineage: what something came from, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
-from functools import partial
 from typing import Any
 
 import strawberry
@@ -12,15 +11,14 @@ from sqlalchemy import column as named
 from lineage_api.analysis.lineage import BOTH, Around, Graph, Link, Node, Walk, Way, walks
 from lineage_api.analysis.mermaid import mermaid
 from lineage_api.analysis.picture import Box, Line, Picture
-from lineage_api.engine.arrows import fetched, kept_statement
 from lineage_api.engine.levels import Call, Level, Lookahead
 from lineage_api.engine.nouns import column, noun, resolved
-from lineage_api.engine.sql import Reader, name_of
+from lineage_api.engine.sql import name_of
 from lineage_api.engine.steps import Steps, together
 from lineage_api.errors import Unreadable
 from lineage_api.graph.abilities import DEEPEST, MOST_NODES, LineageDirection, LineageNode
 from lineage_api.graph.labels import LABELS
-from lineage_api.graph.links import LINKS, LinkKind
+from lineage_api.graph.links import LINKS, links_of
 from lineage_api.graph.node import Objects, objects
 
 
@@ -143,23 +141,20 @@ def _walked(call: Call, walk: Walk[list[Graph]]) -> Steps[list[Graph]]:
 
 def around(call: Call, wanted: Around) -> Steps[list[Link]]:
     """The links around some nodes: a statement for each kind and way that these nodes can have."""
-    nodes: dict[str, list[tuple[Any, ...]]] = {}
-    for node in sorted(wanted.nodes, key=lambda node: node.rank):
-        nodes.setdefault(node.type, []).append(node.key)
+    by_way = {way: _by_type(nodes) for way, nodes in wanted.nodes.items()}
     asked = [
-        _links(call, kind, way, nodes, wanted.most)
+        links_of(call, kind, way, nodes, wanted.most)
         for kind in LINKS
-        for way in wanted.ways
+        for way, nodes in by_way.items()
         if not nodes.keys().isdisjoint(kind.begins_at(way))
     ]
     lists = yield from together(asked)
     return [link for links in lists for link in links]
 
 
-def _links(call: Call, kind: LinkKind, way: Way, nodes: Mapping[str, Sequence[Any]], most: int) -> Steps[list[Link]]:
-    reader: Reader = call.context.reader
-    types = tuple(name for name in kind.begins_at(way) if name in nodes)
-    make = partial(kind.statement, way, reader.dialect, types)
-    statement = kept_statement(call.memo, (kind.name, way, types), make, reader.dialect)
-    rows = yield from fetched(reader, statement, kind.values(way, nodes, most, reader.dialect))
-    return list(kind.links(rows))
+def _by_type(nodes: Collection[Node]) -> dict[str, list[tuple[Any, ...]]]:
+    """The keys of nodes, by their type."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for node in sorted(nodes, key=lambda node: node.rank):
+        found.setdefault(node.type, []).append(node.key)
+    return found

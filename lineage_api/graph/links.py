@@ -1,7 +1,9 @@
 """The links of the lineage: for each kind, the rows of MLflow's tables that say what came of what."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import (
@@ -22,7 +24,10 @@ from sqlalchemy import (
 )
 
 from lineage_api.analysis.lineage import Link, Node, Way
-from lineage_api.engine.sql import Keys, KeysFirst, among, key_values
+from lineage_api.engine.arrows import fetched, kept_statement
+from lineage_api.engine.levels import Call
+from lineage_api.engine.sql import Keys, KeysFirst, Reader, among, key_values
+from lineage_api.engine.steps import Steps
 from lineage_api.store import origins, tables
 from lineage_api.store.functions import in_path
 
@@ -68,18 +73,20 @@ class LinkKind:
             found |= key_values(plain, width, dialect, type_name)
         return found
 
-    def links(self, rows: Sequence[Sequence[Any]]) -> Iterator[Link]:
+    def links(self, rows: Sequence[Sequence[Any]]) -> list[Link]:
         """The links that rows say; some have no source that is still there."""
-        for row in rows:
-            parts = iter(row)
-            source, target = _end(self.sources, parts), _end(self.targets, parts)
-            if source and target:
-                yield Link(self.name, source, target)
+        first, *others = self.sources
+        [last] = self.targets
+        name, start = self.name, sum(WIDTHS[type_name] for type_name in self.sources)
+        if not others:
+            return [Link(name, Node(first, row[:start]), Node(last, row[start:])) for row in map(tuple, rows)]
+        found = [(self._source(row), Node(last, row[start:])) for row in map(tuple, rows)]
+        return [Link(name, source, target) for source, target in found if source]
 
-
-def _end(types: Sequence[str], parts: Iterator[Any]) -> Node | None:
-    keys = [(name, tuple(next(parts) for _ in range(WIDTHS[name]))) for name in types]
-    return next((Node(name, key) for name, key in keys if key[0] is not None), None)
+    def _source(self, row: tuple[Any, ...]) -> Node | None:
+        parts = iter(row)
+        keys = [(name, tuple(islice(parts, WIDTHS[name]))) for name in self.sources]
+        return next((Node(name, key) for name, key in keys if key[0] is not None), None)
 
 
 _i, _d, _r = tables.inputs, tables.datasets, tables.runs
@@ -244,3 +251,13 @@ REGISTERED_AS = LinkKind("REGISTERED_AS", ["LoggedModel", "Run"], ["ModelVersion
 COPIED_TO = LinkKind("COPIED_TO", ["ModelVersion"], ["ModelVersion"], _copied_up, _copied_down)
 
 LINKS = (READ_BY, PRODUCED, USED_BY, STARTED, REGISTERED_AS, COPIED_TO)
+
+
+def links_of(call: Call, kind: LinkKind, way: Way, nodes: Mapping[str, Sequence[Any]], most: int) -> Steps[list[Link]]:
+    """The links of a kind that lead one way from nodes, which are given by type; `most` from each will do."""
+    reader: Reader = call.context.reader
+    types = tuple(name for name in kind.begins_at(way) if name in nodes)
+    make = partial(kind.statement, way, reader.dialect, types)
+    statement = kept_statement(call.memo, (kind.name, way, types), make, reader.dialect)
+    rows = yield from fetched(reader, statement, kind.values(way, nodes, most, reader.dialect))
+    return kind.links(rows)

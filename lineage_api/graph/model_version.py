@@ -23,6 +23,7 @@ from lineage_api.graph.nouns import (
     RegistryEvent,
     Run,
 )
+from lineage_api.graph.recipe import Completeness, Completenesses, Recipe, Recipes
 from lineage_api.graph.rows import (
     ALIASES,
     EVENTS,
@@ -147,6 +148,10 @@ class ModelVersion(Taggable, LineageNode, Node):
     """The version that it is a copy of; null when it is no copy."""
     manifest: ModelManifest | None = batch(ModelFiles.manifests, MODEL_VERSIONS.c.artifact_uri, service=ModelFiles)
     """What its files say of it; null when they cannot be read."""
+    recipe: Recipe = resolved(Recipes())
+    """How to train it again."""
+    completeness: Completeness = resolved(Completenesses())
+    """Whether all that lineage needs was recorded."""
     artifacts: list[Artifact] | None = batch(listings, MODEL_VERSIONS.c.artifact_uri, service=Artifacts)
     """The files and folders directly under a folder of it; null when the store does not answer."""
     history: Connection[RegistryEvent] = arrow(

@@ -1,6 +1,5 @@
 """Registered models and their aliases."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -11,7 +10,6 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, select
 from lineage_api.engine.nouns import Connection, arrow, column, either, given, noun, resolved
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
-from lineage_api.errors import Unreadable
 from lineage_api.graph.abilities import Node, Taggable, tagged
 from lineage_api.graph.conditions import SortDirection, TextCondition, given_conditions, has_text, only_one
 from lineage_api.graph.event_filter import AsItStood, AsTheyStood, event_order, narrow_history
@@ -28,7 +26,8 @@ from lineage_api.graph.rows import (
     REGISTERED_MODELS,
 )
 from lineage_api.graph.values import Tag
-from lineage_api.graph.version_filter import Stage, narrow_to_one, narrow_versions, version_order
+from lineage_api.graph.version_filter import Stage, narrow_to_one, narrow_versions, several_in_stage, version_order
+from lineage_api.graph.version_page import VersionPage
 from lineage_api.store import convert, history, origins, states, tables
 
 _models = tables.registered_models.c
@@ -166,12 +165,6 @@ def _aliases_at(rows: Select[Any], at: AsTheyStood | None = None) -> Select[Any]
     return rows.where(states.is_state_at(at), states.target_stage_at(at) != history.DELETED, is_there)
 
 
-def several_in_stage(versions: Sequence[int]) -> Unreadable:
-    """Why a stage that holds several versions names none."""
-    named = ", ".join(map(str, sorted(versions, reverse=True)))
-    return Unreadable(f"The stage holds several versions: {named}. Ask by `version`, or for the whole stage.")
-
-
 @noun
 class ModelAlias:
     """An alias and the version that it points at."""
@@ -233,6 +226,7 @@ class RegisteredModel(Taggable, Node):
         to=MODEL_VERSIONS.c.name,
         order=version_order,
         narrow=narrow_versions,
+        page=VersionPage,
     )
     """Its versions, by default the newest first."""
     version: ModelVersion | None = arrow(

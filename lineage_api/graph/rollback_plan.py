@@ -13,6 +13,7 @@ from lineage_api.engine.nouns import arrow, column, listed, noun, resolved
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import Mixed, Picked
 from lineage_api.graph.check import Check
+from lineage_api.graph.comparison import BetweenCurrentAndTarget, ModelVersionComparison
 from lineage_api.graph.conditions import is_given
 from lineage_api.graph.node import OfType
 from lineage_api.graph.nouns import ModelVersion
@@ -75,6 +76,8 @@ class RollbackPlan:
     """Whether there is a target and no check failed."""
     checks: list[Check]
     """What was looked at."""
+    comparison: ModelVersionComparison | None = resolved(BetweenCurrentAndTarget())
+    """What going back would change; null unless there is one current version and a target."""
     alternatives: list[ModelVersion] = listed(MODEL_VERSIONS, of=named("alternative_keys"), to=_KEY)
     """Other versions that could be gone back to, the best first."""
 

@@ -5,7 +5,7 @@ Nouns that several tables hold, such as Metric, have the same columns in each.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, case, func, literal_column, select
 
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Rows
@@ -154,16 +154,12 @@ REGISTERED_MODELS = Rows.of(t.registered_models, history_id=states.identity(_m.n
     _m.workspace == origins.WORKSPACE, ~origins.is_prompt(_m.name)
 )
 
-_source = case((_v.current_stage != "Deleted_Internal", _stated(_v.source)))
-_place = func.coalesce(_stated(_v.storage_location), _source)
-
 MODEL_VERSIONS_EVER = Rows.of(
     t.model_versions,
     origin_run_id=origins.run_id,
     origin_model_id=origins.model_id,
-    stated_source=_source,
-    # What MLflow did not resolve is a name, at which no files lie.
-    artifact_uri=case((or_(_place.like("models:/%"), _place.like("runs:/%")), None), else_=_place),
+    stated_source=origins.stated_source,
+    artifact_uri=origins.artifact_uri,
     history_id=states.identity(_v.name, t.model_versions),
     stage_since=states.filled_since(_v.name, states.stage_slot(_v.version), t.model_versions),
     registered_by=func.coalesce(_stated(_v.user_id), states.registrar(_v.name, _v.version, t.model_versions)),

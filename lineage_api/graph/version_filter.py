@@ -1,5 +1,6 @@
 """Which versions of registered models, in what order, and how one is named."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Any
@@ -9,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, exists
 
 from lineage_api.engine.nouns import given
 from lineage_api.engine.orders import By
+from lineage_api.errors import Unreadable
 from lineage_api.graph.conditions import (
     SortDirection,
     TextCondition,
@@ -19,6 +21,7 @@ from lineage_api.graph.conditions import (
     is_given,
     only_one,
 )
+from lineage_api.graph.package_filter import PackageCondition, has_package
 from lineage_api.graph.rows import NEWEST_VERSIONS
 from lineage_api.graph.run_filter import RunFilter, latest_metric, run_meets
 from lineage_api.store import convert, origins, tables
@@ -53,6 +56,8 @@ class ModelVersionFilter:
     """It was registered before this moment."""
     run: RunFilter | None = None
     """Its run meets this filter."""
+    package: PackageCondition | None = None
+    """Its environment has this package."""
     or_: "list[ModelVersionFilter] | None" = None
     """It meets at least one of these filters."""
     not_: "ModelVersionFilter | None" = None
@@ -160,6 +165,7 @@ _CONDITIONS: dict[str, Any] = {
     "created_since": lambda moment: _versions.creation_time >= convert.milliseconds(moment),
     "created_before": lambda moment: _versions.creation_time < convert.milliseconds(moment),
     "run": _run_meets,
+    "package": has_package,
 }
 
 
@@ -168,7 +174,13 @@ def narrow_versions(rows: Select[Any], filter_by: Filter | None = None) -> Selec
     return rows.where(version_meets(filter_by)) if filter_by else rows
 
 
-def narrow_to_one(rows: Select[Any], version: int | None, stage: Stage | None, alias: Any) -> Select[Any]:
+def several_in_stage(versions: Sequence[int]) -> Unreadable:
+    """Why a stage that holds several versions names none."""
+    named = ", ".join(map(str, sorted(versions, reverse=True)))
+    return Unreadable(f"The stage holds several versions: {named}. Ask by `version`, or for the whole stage.")
+
+
+def narrow_to_one(rows: Select[Any], version: Any, stage: Stage | None, alias: Any) -> Select[Any]:
     """The versions that one of a number, a stage and an alias names."""
     if is_given(version):
         return rows.where(_versions.version == version)

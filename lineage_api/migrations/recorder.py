@@ -28,14 +28,17 @@ def begun(uri: str, *, may_make: bool) -> Recording:
                 "What other tools change is not recorded, since %d triggers are missing: run `lineage-api db upgrade`",
                 len(state.missing),
             )
+        if state.is_on and state.lacking:
+            _log.warning("What the files of models say is not indexed: run `lineage-api db upgrade`")
         return state
     try:
         state = recording.begin(uri)
     except Unsuitable as refusal:
         state = recording.looked_at(uri)
-        if state.is_on:
+        if not state.lacking:
             raise
         _log.warning("%s; run `lineage-api db upgrade` as an account that may make them", refusal)
+        state = recording.catch_up(uri)
     if state.refusal:
         _log.warning(
             "Changes by other tools are found once a minute only, since triggers are refused: %s", state.refusal

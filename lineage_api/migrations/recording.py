@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -15,13 +15,14 @@ from sqlalchemy.exc import DBAPIError
 from lineage_api.errors import Unsuitable
 from lineage_api.store import history, reconciliation
 from lineage_api.store.engines import LOCK_WAIT_S, reading, writing
+from lineage_api.store.package_tables import OURS
 from lineage_api.store.trigger_forms import form_of
 from lineage_api.store.triggers import TRIGGERS
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "a1"
+REVISION = "a2"
 """The revision of our tables."""
 _UPGRADE_LOCK = int.from_bytes(b"lineageu")
 _UPGRADE_WAIT_S = 60
@@ -46,6 +47,8 @@ class Recording:
     """Why triggers could not be made."""
     added: int = 0
     """How many events were found to be missing, and added."""
+    lacking: frozenset[str] = OURS
+    """The tables of ours that are not there: an earlier release made fewer."""
 
     @property
     def is_on(self) -> bool:
@@ -64,9 +67,10 @@ def begin(uri: str) -> Recording:
 
     Raises Unsuitable where tables of ours are not allowed, or are of a later release.
     """
-    if looked_at(uri).is_on:
+    state = looked_at(uri)
+    if not state.lacking:
         return catch_up(uri)
-    with _told("recorded, since its tables cannot be made"):
+    with _told(f"{'brought up to date' if state.is_on else 'recorded'}, since its tables cannot be made"):
         return _patiently(partial(_made, uri))
 
 
@@ -81,7 +85,7 @@ def catch_up(uri: str) -> Recording:
     if not missing and not ended and not state.missing and ends_events:
         return state
     with _told("brought up to date"):
-        return _patiently(partial(_made, uri))
+        return _patiently(partial(_caught_up_alone, uri))
 
 
 def end(uri: str) -> None:
@@ -132,7 +136,8 @@ def _state(connection: Connection) -> Recording:
     _require_known(revision)
     present = form_of(connection.dialect.name).present(connection)
     missing = tuple(trigger.name for trigger in TRIGGERS if trigger.name not in present)
-    return Recording(connection.scalar(select(func.min(history.recording.c.since))), missing)
+    since = connection.scalar(select(func.min(history.recording.c.since)))
+    return Recording(since, missing, lacking=OURS.difference(inspect(connection).get_table_names()))
 
 
 def _revision(connection: Connection) -> str | None:
@@ -155,8 +160,12 @@ def _require_known(revision: str) -> None:
 def _made(uri: str) -> Recording:
     with _alone(writing(uri)) as connection:
         _upgrade(connection)
-        refusal = _install(connection)
-        return _caught_up(connection, refusal)
+        return _caught_up(connection, _install(connection))
+
+
+def _caught_up_alone(uri: str) -> Recording:
+    with _alone(writing(uri)) as connection:
+        return _caught_up(connection, _install(connection))
 
 
 def _upgrade(connection: Connection) -> None:
@@ -221,7 +230,7 @@ def _caught_up(connection: Connection, refusal: str | None) -> Recording:
     # What is found at the beginning is not later than that: so it is known to be older than the history.
     added = reconciliation.reconcile(connection, now if is_new else _now())
     state = _state(connection)
-    return Recording(state.since, state.missing, refusal if state.missing else None, added)
+    return replace(state, refusal=refusal if state.missing else None, added=added)
 
 
 def _now() -> int:

@@ -86,8 +86,8 @@ class Database(ABC):
     kind: str
     """What SQLAlchemy calls it."""
 
-    has_history = True
-    """Whether it has our own tables; set before the first snapshot."""
+    lacking: frozenset[str] = frozenset()
+    """The tables of ours that it does not have; set before the first snapshot."""
 
     def __init__(self, observe: Observer | None = None) -> None:
         self.observe = observe or (lambda _: None)
@@ -104,7 +104,7 @@ class Database(ABC):
     @property
     def dialect(self) -> Dialect:
         """The words in which it is asked."""
-        return dialect_of(self.kind, has_history=self.has_history)
+        return dialect_of(self.kind, self.lacking)
 
     @abstractmethod
     def snapshot(self) -> Snapshot:

@@ -11,11 +11,11 @@ from lineage_api.store import history
 
 
 @cache
-def dialect_of(name: str, *, has_history: bool = True) -> Dialect:
-    """The dialect of a database; where it has no history, our own tables are empty ones."""
+def dialect_of(name: str, lacking: frozenset[str] = frozenset()) -> Dialect:
+    """The dialect of a database; tables of ours that it lacks are empty ones."""
     made: Dialect = _DIALECTS[name]()
-    if not has_history:
-        made.statement_compiler = type("WithoutHistory", (_WithoutHistory, made.statement_compiler), {})
+    if lacking:
+        made.statement_compiler = type("Lacking", (_Lacking, made.statement_compiler), {"lacking": lacking})
     return made
 
 
@@ -25,11 +25,13 @@ _DIALECTS: dict[str, Any] = {
 }
 
 
-class _WithoutHistory(SQLCompiler):
-    """Writes what has the columns of a table of ours and no rows, where the table would stand."""
+class _Lacking(SQLCompiler):
+    """Writes what has the columns of a table of ours and no rows, where one would stand that is not there."""
+
+    lacking: frozenset[str]
 
     def visit_table(self, table: Table, asfrom: bool = False, **options: Any) -> str:  # type: ignore[override]
-        if not asfrom or table.metadata is not history.metadata:
+        if not asfrom or table.metadata is not history.metadata or table.name not in self.lacking:
             return super().visit_table(table, asfrom=asfrom, **options)  # type: ignore[no-any-return, no-untyped-call]
         types = self.dialect.type_compiler_instance
         columns = [f"CAST(NULL AS {types.process(c.type)}) AS {self.preparer.quote(c.name)}" for c in table.c]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ARRAY, Boolean, ColumnElement, Dialect, String, any_, func, literal, select
+from sqlalchemy import Boolean, ColumnElement, String, Subquery, cast, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import TypeEngine
 
 _RUN_IN_PATH = "/([0-9a-f]{32})/artifacts"
 _MODEL_IN_PATH = "/(m-[0-9a-f]{32})/artifacts"
@@ -30,6 +31,26 @@ class contains_alike(GenericFunction[bool]):  # noqa: N801
 
 class in_path(GenericFunction[str]):  # noqa: N801
     """The part of a path that a regular expression's group matches; null where nothing does."""
+
+    type = String()
+    inherit_cache = True
+
+
+class texts_in(GenericFunction[str]):  # noqa: N801
+    """The texts in an array in JSON, as rows."""
+
+    type = String()
+    inherit_cache = True
+
+
+class arrays_in(GenericFunction[str]):  # noqa: N801
+    """The arrays in an array in JSON, as rows."""
+
+    inherit_cache = True
+
+
+class item_of(GenericFunction[str]):  # noqa: N801
+    """An item of an array in JSON, by its index, as a text."""
 
     type = String()
     inherit_cache = True
@@ -62,6 +83,44 @@ def _in_path_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"substring({compiler.process(element.clauses, **options)})"
 
 
+@compiles(texts_in, "sqlite")
+def _texts_in(element: Any, compiler: Any, **options: Any) -> str:
+    return f"(SELECT value FROM json_each({compiler.process(element.clauses, **options)}))"  # noqa: S608 - of parts in SQL
+
+
+@compiles(texts_in, "postgresql")
+def _texts_in_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    array = compiler.process(element.clauses, **options)
+    return f"(SELECT json_array_elements_text(CAST({array} AS JSON)))"
+
+
+@compiles(arrays_in, "sqlite")
+def _arrays_in(element: Any, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(arrays_in, "postgresql")
+def _arrays_in_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f"json_array_elements(CAST({compiler.process(element.clauses, **options)} AS JSON))"
+
+
+@compiles(item_of, "sqlite")
+def _item_of(element: Any, compiler: Any, **options: Any) -> str:
+    array, index = element.clauses
+    return f"json_extract({compiler.process(array, **options)}, '$[{index.value}]')"
+
+
+@compiles(item_of, "postgresql")
+def _item_of_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    array, index = element.clauses
+    return f"({compiler.process(array, **options)} ->> {index.value})"
+
+
+def one_of(text: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a text is one of any number, which are one parameter; for where the database's kind is not known."""
+    return text.bool_op("IN")(func.texts_in(orjson.dumps(list(texts)).decode()))
+
+
 def run_in_path(path: ColumnElement[Any]) -> ColumnElement[Any]:
     """The ID of the run whose artifact folder a path is in, going by MLflow's own layout."""
     return func.in_path(path, _RUN_IN_PATH)
@@ -72,12 +131,11 @@ def model_in_path(path: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.in_path(path, _MODEL_IN_PATH)
 
 
-def among(column: ColumnElement[Any], values: Sequence[Any], dialect: Dialect) -> ColumnElement[bool]:
-    """Whether a column has one of any number of values, which are one parameter."""
-    if dialect.name == "postgresql":
-        return column == any_(literal(list(values), ARRAY(column.type)))
-    listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
-    return column.in_(select(listed.c.value))
+def rows_in(parameter: ColumnElement[Any], **columns: type[TypeEngine[Any]]) -> Subquery:
+    """The rows that a parameter holds: an array of arrays in JSON, which have a value for each of these columns."""
+    each = func.arrays_in(parameter).table_valued("value")
+    parts = (cast(func.item_of(each.c.value, index), kind).label(n) for index, (n, kind) in enumerate(columns.items()))
+    return select(*parts).subquery()
 
 
 def install(connection: sqlite3.Connection) -> None:

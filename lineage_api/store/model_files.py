@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lineage_api.store.artifacts import Artifacts, File
+from lineage_api.store.artifact_places import File
+from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.manifests import (
     NAMES,
     Manifest,
@@ -28,6 +29,9 @@ _MOST_BYTES = 2**20
 _MOST_KNOWN = 4096
 _MOST_LISTED = 10_000
 _RETRY_AFTER_S = 30
+_SOON_S = 2.0
+_AT_ONCE = 100
+"""So many are read, and then it is seen whether there is time left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +57,39 @@ class ModelFiles:
         self._artifacts = artifacts
         self._most_known = most_known
         self._retry_after_s = retry_after_s
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
 
     async def manifests(self, locations: Sequence[str | None]) -> list[Manifest | None]:
         """What the files at these places say, each in its place; None where MLmodel can't be read."""
-        asked = dict.fromkeys(location for location in locations if location)
-        found = {location: known.manifest for location in asked if (known := self._recalled(location))}
+        found = await self.known([location for location in locations if location])
+        return [found[location].manifest if location else None for location in locations]
+
+    async def known(self, locations: Sequence[str]) -> "dict[str, Known]":
+        """What is known of these places, those that were not read before being read now."""
+        asked = dict.fromkeys(locations)
+        found = {location: known for location in asked if (known := self._recalled(location))}
         missing = [location for location in asked if location not in found]
         if missing:
-            for location, known in zip(missing, await self._read(missing), strict=True):
-                found[location] = known.manifest
+            for location, known in zip(missing, await self.read(missing), strict=True):
+                found[location] = known
                 self._remember(location, known)
-        return [found[location] if location else None for location in locations]
+        return found
+
+    async def known_soon(self, locations: Sequence[str]) -> "dict[str, Known]":
+        """What is known of any number of places, as far as they are read in the time that one query may wait."""
+        found: dict[str, Known] = {}
+        until = time.monotonic() + _SOON_S
+        for start in range(0, len(locations), _AT_ONCE):
+            if time.monotonic() > until:
+                break
+            found |= await self.known(locations[start : start + _AT_ONCE])
+        return found
+
+    async def read(self, locations: Sequence[str]) -> "list[Known]":
+        """What the files at these places say now, each in its place: nothing that was read before is asked."""
+        contents = await self._artifacts.contents(locations, NAMES, _MOST_BYTES)
+        # In a thread, since many at once would hold up the event loop.
+        return await asyncio.to_thread(lambda: [self._understood(files or {}) for files in contents])
 
     async def examined(self, locations: Sequence[str | None]) -> list[Examined]:
         """What is at these places now, each in its place: nothing that was read before is asked, and none is kept."""
@@ -99,7 +124,7 @@ class ModelFiles:
         files = await self._artifacts.listings([at for at, _ in asked], [path for _, path in asked], _MOST_LISTED)
         return dict(zip(asked, files, strict=True))
 
-    def _recalled(self, location: str) -> "_Known | None":
+    def _recalled(self, location: str) -> "Known | None":
         """What is known of a location, unless it is time to look again."""
         known = self._known.get(location)
         if known is None or known.until < time.monotonic():
@@ -107,35 +132,35 @@ class ModelFiles:
         self._known.move_to_end(location)
         return known
 
-    def _remember(self, location: str, known: "_Known") -> None:
+    def _remember(self, location: str, known: "Known") -> None:
         """Keep it, and forget what was asked for least lately."""
         self._known[location] = known
         self._known.move_to_end(location)
         while len(self._known) > self._most_known:
             self._known.popitem(last=False)
 
-    async def _read(self, locations: Sequence[str]) -> "list[_Known]":
-        """What the files at these locations say, and for how long that is known."""
-        contents = await self._artifacts.contents(locations, NAMES, _MOST_BYTES)
-        # In a thread, since many at once would hold up the event loop.
-        return await asyncio.to_thread(lambda: [self._understood(files or {}) for files in contents])
-
-    def _understood(self, files: dict[str, bytes]) -> "_Known":
+    def _understood(self, files: dict[str, bytes]) -> "Known":
         """What the files of one model say; for good only when none of them is missing yet."""
         mlmodel = mlmodel_of(files)
         flavors = flavors_of(mlmodel)
         is_complete = bool(flavors) and all(name in files for name in declared(flavors))
         until = math.inf if is_complete else time.monotonic() + self._retry_after_s
-        return _Known(manifest_of(mlmodel, flavors, files) if mlmodel else None, until)
+        return Known(manifest_of(mlmodel, flavors, files) if mlmodel else None, until)
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """What is known of a location."""
 
     manifest: Manifest | None
+    """None when MLmodel can't be read."""
     until: float
     """When it is to be read again, by the monotonic clock."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all that MLmodel names could be read, so that it need not be read again."""
+        return self.until == math.inf
 
 
 _Place = tuple[str | None, str]

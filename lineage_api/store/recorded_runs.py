@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from lineage_api.store import convert, tables
 from lineage_api.store.database import Snapshot
-from lineage_api.store.functions import among
+from lineage_api.store.functions import one_of
 
 CODE_TAGS = {
     "entry_point": "mlflow.source.name",
@@ -102,35 +102,30 @@ async def recorded_runs(
     columns = (r.run_uuid, r.name, r.start_time, r.end_time, r.artifact_uri, r.lifecycle_stage)
     found = {
         id_: RecordedRun(id_, name or id_, start, end, convert.text(uri), convert.in_trash(stage))
-        for id_, name, start, end, uri, stage in await reader.read(
-            select(*columns).where(among(r.run_uuid, wanted, reader.dialect))
-        )
+        for id_, name, start, end, uri, stage in await reader.read(select(*columns).where(one_of(r.run_uuid, wanted)))
     }
     for part in sorted(parts):
-        await _READ[part](reader, wanted, found)
+        # Links to runs may outlive them.
+        await _READ[part](reader, sorted(found), found)
     return found
 
 
 async def _read_params(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
     p = tables.params.c
-    for id_, key, value in await reader.read(
-        select(p.run_uuid, p.key, p.value).where(among(p.run_uuid, run_ids, reader.dialect))
-    ):
+    for id_, key, value in await reader.read(select(p.run_uuid, p.key, p.value).where(one_of(p.run_uuid, run_ids))):
         found[id_].params[key] = value
 
 
 async def _read_metrics(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
     m = tables.latest_metrics.c
-    rows = select(m.run_uuid, m.key, m.value, m.is_nan).where(among(m.run_uuid, run_ids, reader.dialect))
+    rows = select(m.run_uuid, m.key, m.value, m.is_nan).where(one_of(m.run_uuid, run_ids))
     for id_, key, value, is_nan in await reader.read(rows):
         found[id_].metrics[key] = convert.number_text(value, is_nan)
 
 
 async def _read_tags(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
     t = tables.tags.c
-    for id_, key, value in await reader.read(
-        select(t.run_uuid, t.key, t.value).where(among(t.run_uuid, run_ids, reader.dialect))
-    ):
+    for id_, key, value in await reader.read(select(t.run_uuid, t.key, t.value).where(one_of(t.run_uuid, run_ids))):
         found[id_].tags[key] = convert.written(value)
 
 
@@ -145,7 +140,7 @@ async def _read_datasets(reader: Snapshot, run_ids: Sequence[str], found: Mappin
         )
         .where(
             i.destination_type == "RUN",
-            among(i.destination_id, run_ids, reader.dialect),
+            one_of(i.destination_id, run_ids),
             # As an expression, or SQLite takes the index that begins with the type for the better one.
             (i.source_type + "") == "DATASET",
         )

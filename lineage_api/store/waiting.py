@@ -42,16 +42,21 @@ class Patience:
         """End the threads that are idle; what hangs is abandoned."""
         self._threads.close()
 
-    async def answers(self, questions: Sequence[Question | None], limit_s: float) -> list[Any]:
-        """The answers, each in its place; None for those that fail, that are not there in time, that ask nothing."""
+    async def answers(self, questions: Sequence[Question | None], limit_s: float, *, is_fair: bool = True) -> list[Any]:
+        """The answers, each in its place; None for those that fail, that are not there in time, that ask nothing.
+
+        A limit is fair that a system keeps which is well: only then is one that does not left alone.
+        """
+        if limit_s <= 0:
+            return [None] * len(questions)
         errands = _errands(questions)
         for errand in errands:
             threads = range(self._threads_for(errand))
             errand.started = [self._threads.start(errand.run) for _ in threads]
         await _ended([future for errand in errands for future in errand.started], limit_s, errands)
-        answers = [None] * len(questions)
+        answers: list[Any] = [None] * len(questions)
         for errand in errands:
-            self._remember(errand, limit_s)
+            self._remember(errand, limit_s, is_fair=is_fair)
             for place, answer in tuple(errand.answers.items()):
                 answers[place] = answer
         return answers
@@ -64,13 +69,15 @@ class Patience:
         free = self._share - sum(future.running() for future in late.hanging)
         return min(free, -(-len(errand.questions) // self._questions_a_thread))
 
-    def _remember(self, errand: "_Errand", limit_s: float) -> None:
+    def _remember(self, errand: "_Errand", limit_s: float, *, is_fair: bool) -> None:
         """How it went: a line in the log when it did not go well, and what hangs."""
         hanging = [future for future in errand.started if future.running()]
         if hanging:
             _log.warning("%s did not answer within %g s", errand.system, limit_s)
             hanging += [future for future in self._late.get(errand.system, _NEVER_LATE).hanging if future.running()]
-            self._late[errand.system] = _Late(time.monotonic() + self._left_alone_s, hanging)
+            # What answers, only not often enough, does not hang.
+            pause_s = self._left_alone_s if is_fair and not errand.answers else 0
+            self._late[errand.system] = _Late(time.monotonic() + pause_s, hanging)
         elif errand.failures:
             causes = ", ".join(sorted(errand.failures))
             _log.warning("%s failed to answer %d times: %s", errand.system, errand.failures.total(), causes)

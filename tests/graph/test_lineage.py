@@ -78,18 +78,17 @@ _LINKS = [
 ]
 
 
-async def test_all_that_is_linked(made, lineage):
-    """From whichever end one looks: the node itself first, then the nearest; every link in the direction of things."""
-    nodes, links, is_truncated = await lineage(made.version)
-
-    assert nodes == ["taxis v1", "regressor", "copies v1", *sorted(nodes[3:5]), "parent", "taxis (d1)"]
-    assert set(nodes[3:5]) == {"child", "evaluation"}
-    assert sorted(links) == sorted(_LINKS)
-    assert not is_truncated
-    for start in (made.data, made.parent, made.child, made.model, made.evaluation, made.copy):
-        others, links, is_truncated = await lineage(start)
-        assert sorted(others) == sorted(nodes)
-        assert sorted(links) == sorted(_LINKS)
+async def test_both_ways(made, lineage):
+    """The node itself first, then the nearest; every link between them, in the direction in which things came about."""
+    for start, labels in {
+        made.version: ["taxis v1", "regressor", "copies v1", "child", "parent", "taxis (d1)"],
+        made.copy: ["copies v1", "regressor", "taxis v1", "child", "parent", "taxis (d1)"],
+        made.child: ["child", "parent", "regressor", "taxis (d1)", "evaluation", "copies v1", "taxis v1"],
+        made.evaluation: ["evaluation", "regressor", "child", "parent", "taxis (d1)"],
+    }.items():
+        nodes, links, is_truncated = await lineage(start)
+        assert nodes == labels
+        assert sorted(links) == sorted(link for link in _LINKS if link[0] in nodes and link[2] in nodes)
         assert not is_truncated
 
 
@@ -100,9 +99,9 @@ async def test_one_way(made, lineage):
     ]  # fmt: skip
     assert (await lineage(made.data, direction="UPSTREAM")) == (["taxis (d1)"], [], False)
     nodes, links, _ = await lineage(made.data, direction="DOWNSTREAM")
-    assert nodes == ["taxis (d1)", "parent", "child", "regressor", *nodes[4:]]
-    assert nodes[4:] == ["evaluation", "copies v1", "taxis v1"]
+    assert nodes == ["taxis (d1)", "parent", "child", "regressor", "evaluation", "copies v1", "taxis v1"]
     assert sorted(links) == sorted(_LINKS)
+    assert (await lineage(made.parent, direction="DOWNSTREAM"))[0] == nodes[1:]
 
 
 async def test_where_there_is_no_logged_model(made, lineage):
@@ -166,20 +165,18 @@ async def test_what_is_gone_is_left_out(store, made, lineage):
 
 
 async def test_more_links_than_nodes_are_wanted(store, lineage, statements):
-    """Of 30 readers ten are given, and nothing is read of the others; their links are complete."""
-    runs = [store.run("0", f"run {i:02}") for i in range(30)]
-    for run in runs:
+    """Of 30 readers nine are given, and the others are not read."""
+    for i in range(30):
+        run = store.run("0", f"run {i:02}")
         store.dataset(run, "a", "1")
-        store.dataset(run, "b", "2")
 
     nodes, links, is_truncated = await lineage(encoded("Dataset", "a", "1"), most=10)
 
     assert is_truncated
     assert len(set(nodes)) == len(nodes) == 10
-    readers = [node for node in nodes if node.startswith("run ")]
-    assert sorted(links) == sorted(
-        (dataset, "READ_BY", run) for run in readers for dataset in nodes if dataset not in readers
-    )
+    assert sorted(links) == sorted(("a (1)", "READ_BY", run) for run in nodes[1:])
+    read = [text for text in statements if "inputs.rowid" in text or "LATERAL" in text]
+    assert len(read) == 1
 
 
 async def test_out_of_range(client, made):

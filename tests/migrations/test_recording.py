@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 
 from lineage_api.errors import Unsuitable
 from lineage_api.migrations import recording
+from lineage_api.migrations.recorder import begun
 from lineage_api.migrations.recording import Recording
 from lineage_api.store.history import VERSION_TABLE
 from lineage_api.store.opening import prepared
@@ -38,7 +39,7 @@ def test_from_the_beginning_to_the_end_and_again(store):
     first = recording.begin(store.uri)
     store.registered_model("b")
     assert (first.is_on, first.missing, first.refusal, first.added) == (True, (), None, 1)
-    assert recording.looked_at(store.uri) == recording.begin(store.uri) == Recording(first.since)
+    assert recording.looked_at(store.uri) == recording.begin(store.uri) == Recording(first.since, lacking=frozenset())
     assert [(row["model_name"], row["origin"]) for row in rows(store)] == [("a", "INFERRED"), ("b", "EXTERNAL")]
 
     recording.end(store.uri)
@@ -95,6 +96,28 @@ def test_a_history_of_a_later_release(store):
 
     recording.end(store.uri)
     assert recording.begin(store.uri).missing == ()
+
+
+def test_a_history_of_the_release_before(store):
+    """It goes on as it is until the tables that came after it are made, and nothing of it is lost by that."""
+    first = recording.begin(store.uri)
+    earlier(store)
+    drop_triggers(store)
+    store.registered_model("m")
+
+    state = recording.catch_up(store.uri)
+
+    assert (state.added, state.missing) == (1, ())
+    assert state.lacking == {"lineage_model_files", "lineage_packages"}
+    assert recording.begin(store.uri) == Recording(first.since, lacking=frozenset())
+    assert recording.looked_at(store.uri).lacking == frozenset()
+    assert told(store, "INFERRED") == [event("MODEL_CREATED", "name")]
+
+
+def earlier(store):
+    """Makes the history that of the release before."""
+    with connected(store) as connection:
+        recording._alembic(connection, "downgrade", "a1")
 
 
 def test_a_database_without_mlflows_tables(tmp_path):
@@ -197,6 +220,23 @@ def test_where_tables_are_not_allowed(templates, tmp_path):
             recording.begin(uri)
         said = "history cannot be recorded, since its tables cannot be made: permission denied for schema public"
         assert str(refusal.value).startswith(said)
+
+
+def test_where_further_tables_are_not_allowed(templates, tmp_path, caplog):
+    """The server starts, the history goes on, and the log says what would help."""
+    rights = ["GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}"]
+    with opened("postgresql", templates, tmp_path) as store:
+        recording.begin(store.uri)
+        earlier(store)
+        with a_role(store, *rights) as uri:
+            state = begun(uri, may_make=True)
+            said = caplog.text
+            assert begun(uri, may_make=False) == state
+
+    assert state.is_on
+    assert state.lacking == {"lineage_model_files", "lineage_packages"}
+    assert "cannot be brought up to date, since its tables cannot be made: permission denied for schema public" in said
+    assert "What the files of models say is not indexed: run `lineage-api db upgrade`" in caplog.text
 
 
 # Several at once

@@ -13,7 +13,8 @@ from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry as registry
 
-from lineage_api.store.artifacts import Artifacts, File
+from lineage_api.store.artifact_places import File
+from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.waiting import Patience, Question
 
 

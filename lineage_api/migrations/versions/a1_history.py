@@ -1,10 +1,9 @@
 """The history of the registry, and the changes that were asked for with a key."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
 
+from lineage_api.migrations.forms import BY_BYTES, ID
 from lineage_api.store.history import only_where
 from lineage_api.store.trigger_bodies import run
 from lineage_api.store.trigger_forms import NUMBERING
@@ -12,31 +11,24 @@ from lineage_api.store.trigger_forms import NUMBERING
 revision = "a1"
 down_revision = None
 
-_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _VALUE = sa.Text().with_variant(sa.Text(2**24), "mysql", "mariadb")
-_BY_BYTES: dict[str, Any] = {
-    f"{dialect}_{option}": value
-    for dialect in ("mysql", "mariadb")
-    for option, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"))
-}
-"""Names and values are compared as they are, and with those of MLflow's tables in whatever collation they are."""
 
 
 def upgrade() -> None:
     """Makes the tables, and on PostgreSQL what numbers events."""
     op.create_table(
         "lineage_models",
-        sa.Column("id", _ID, primary_key=True),
+        sa.Column("id", ID, primary_key=True),
         sa.Column("name", sa.String(256), nullable=False, index=True),
         sa.Column("created_at", sa.BigInteger),
         sa.Column("is_prompt", sa.Boolean, nullable=False, server_default=sa.false()),
         sa.Column("deleted_at", sa.BigInteger),
         sqlite_autoincrement=True,
-        **_BY_BYTES,
+        **BY_BYTES,
     )
     op.create_table(
         "lineage_events",
-        sa.Column("id", _ID, primary_key=True),
+        sa.Column("id", ID, primary_key=True),
         sa.Column("occurred_at", sa.BigInteger, nullable=False),
         sa.Column("ended_at", sa.BigInteger),
         sa.Column("slot", sa.String(300)),
@@ -45,8 +37,8 @@ def upgrade() -> None:
         sa.Column("mutation", sa.String(40)),
         sa.Column("actor", sa.String(256)),
         sa.Column("reason", sa.Text),
-        sa.Column("cause_id", _ID),
-        sa.Column("model_id", _ID, nullable=False),
+        sa.Column("cause_id", ID),
+        sa.Column("model_id", ID, nullable=False),
         sa.Column("model_name", sa.String(256), nullable=False),
         sa.Column("previous_name", sa.String(256)),
         sa.Column("version", sa.Integer),
@@ -61,7 +53,7 @@ def upgrade() -> None:
         sa.Column("run_id", sa.String(32)),
         sa.Column("run_link", sa.String(500)),
         sqlite_autoincrement=True,
-        **_BY_BYTES,
+        **BY_BYTES,
     )
     op.create_index("ix_lineage_events_model_id", "lineage_events", ["model_id"])
     op.create_index("lineage_events_of_version", "lineage_events", ["model_id", "version", "id"])
@@ -73,7 +65,7 @@ def upgrade() -> None:
     op.create_table("lineage_recording", sa.Column("since", sa.BigInteger, primary_key=True, autoincrement=False))
     op.create_table(
         "lineage_requests",
-        sa.Column("id", _ID, primary_key=True),
+        sa.Column("id", ID, primary_key=True),
         sa.Column("actor", sa.String(256), nullable=False),
         sa.Column("mutation", sa.String(40), nullable=False),
         sa.Column("key", sa.String(255), nullable=False),
@@ -81,7 +73,7 @@ def upgrade() -> None:
         sa.Column("outcome", sa.Text),
         sa.Column("created_at", sa.BigInteger, nullable=False, index=True),
         sa.UniqueConstraint("actor", "mutation", "key"),
-        **_BY_BYTES,
+        **BY_BYTES,
     )
     if op.get_bind().dialect.name == "postgresql":
         for statement in NUMBERING:
