@@ -20,6 +20,7 @@ from sqlalchemy import create_engine, text
 
 from benchmarks.changes import serving
 from benchmarks.client import Connection, post
+from lineage_api.graph.identity import encoded
 
 MODEL = "model-0000"
 READERS = 10_000
@@ -87,8 +88,6 @@ def asked_about(database: Database) -> dict[str, Any]:
     datasets = list(database.execute(readers))
     name, digest, count = next((row for row in datasets if row[2] >= READERS), datasets[-1])
     print(f"the dataset has been read by {count} runs")
-    from lineage_api.graph.identity import encoded
-
     return {
         "model": MODEL,
         "version": encoded("ModelVersion", MODEL, 20),

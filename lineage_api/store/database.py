@@ -14,6 +14,7 @@ from sqlalchemy import Dialect, Select, make_url
 from lineage_api.errors import TimedOut
 from lineage_api.store import functions
 from lineage_api.store.dialects import dialect_of
+from lineage_api.store.uris import existing
 
 Row = Sequence[Any]
 Observer = Callable[[str], None]
@@ -158,9 +159,8 @@ class SQLite(Database):
 
     def _connected(self, file: "_File") -> "_Connection":
         # Not mode=ro: that cannot read a database in WAL mode whose -shm file is not there yet.
-        path = self._path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
         connection = sqlite3.connect(
-            f"file:{path}?mode=rw", uri=True, isolation_level=None, timeout=0, factory=_Connection
+            existing(self._path), uri=True, isolation_level=None, timeout=0, factory=_Connection
         )
         connection.file = file
         try:

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, e
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from lineage_api.errors import Unsuitable
+from lineage_api.store.uris import existing
 
 LOCK_WAIT_S = 20
 """How long to wait for others who write."""
@@ -30,6 +31,7 @@ def changing(uri: str, connections: int, lock_wait_ms: int) -> Engine:
     if uri.startswith("sqlite"):
         options: dict[str, Any] = {"timeout": lock_wait_ms / 1000, "check_same_thread": False}
         engine = create_engine(uri, poolclass=QueuePool, pool_size=connections, connect_args=options)
+        _make_no_file(engine)
         _begin_with(engine, "BEGIN IMMEDIATE", "foreign_keys = ON", "case_sensitive_like = true")
         return engine
     options = {**_options(uri), "options": f"-c lock_timeout={lock_wait_ms}"}
@@ -45,6 +47,7 @@ def _engine(uri: str, begin: str) -> Engine:
         said = f"the driver of this database is not installed: pip install 'lineage-api[{extra}]'"
         raise Unsuitable(said) from error
     if engine.dialect.name == "sqlite":
+        _make_no_file(engine)
         _begin_with(engine, begin)
     return engine
 
@@ -56,6 +59,16 @@ def _options(uri: str) -> dict[str, Any]:
         return {} if "connect_timeout" in uri else {"connect_timeout": _CONNECT_TIMEOUT_S}
     # While a trigger waits for its table, nobody else comes at it.
     return {"init_command": "SET SESSION lock_wait_timeout = 2, innodb_lock_wait_timeout = 2"}
+
+
+def _make_no_file(engine: Engine) -> None:
+    """Let SQLite refuse a file that is not there, such as one that was moved away for a while; it would make one."""
+
+    @event.listens_for(engine, "do_connect")
+    def _(_: object, __: object, arguments: list[Any], options: dict[str, Any]) -> None:
+        if not options.get("uri"):
+            arguments[0] = existing(arguments[0])
+            options["uri"] = True
 
 
 def _begin_with(engine: Engine, begin: str, *pragmas: str) -> None:

@@ -126,3 +126,9 @@ def masked(uri: str) -> str:
     """The URI as it may be shown: without passwords."""
     hidden = re.sub(r"(://[^:/?#]*):.*@", r"\1:***@", uri)
     return re.sub(r"([?&](?:\w*password|\w*secret|\w*token)=)[^&]*", r"\1***", hidden, flags=re.IGNORECASE)
+
+
+def existing(path: str) -> str:
+    """What SQLite takes for the file at a path, which has to be there already."""
+    quoted = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    return f"file:{quoted}?mode=rw"

@@ -122,6 +122,7 @@ def earlier(store):
 
 def test_a_database_without_mlflows_tables(tmp_path):
     """There is nothing whose history could be recorded, and nothing is made."""
+    (tmp_path / "m.db").touch()
     with pytest.raises(Unsuitable, match="MLflow's tables are not there; start `mlflow server` on it once"):
         recording.begin(f"sqlite:///{tmp_path}/m.db")
     assert recording.looked_at(f"sqlite:///{tmp_path}/m.db") == Recording(None)
