@@ -1,9 +1,7 @@
 """The command line: arguments in, exit code out."""
 
-import socket
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +50,9 @@ def main() -> None:
 @_settings_options
 def serve(**options: Any) -> None:
     """Serve the store, at /graphql for programs and browsers alike."""
-    _serve(Settings(**options))
+    from lineage_api.commands.serve import served
+
+    served(Settings(**options))
 
 
 @main.command()
@@ -68,13 +68,14 @@ def serve(**options: Any) -> None:
 @click.option("--port", default=8000, show_default=True, help="The port to listen on.")
 def demo(folder: Path, name: str, host: str, port: int) -> None:
     """Make a small real project, four models and their history, and serve it."""
+    from lineage_api.commands.serve import served
     from lineage_api.demo import project
     from lineage_api.migrations.recording import begin
 
     uri = project.make(folder, name, click.echo, prepared=begin)
     settings = replace(Settings(), backend_store_uri=uri, host=host, port=port)
     _show(settings, name)
-    _serve(settings)
+    served(settings)
 
 
 def _show(settings: Settings, name: str) -> None:
@@ -272,42 +273,3 @@ def _moment(milliseconds: int | None) -> str:
 
     found = moment(milliseconds)
     return found.isoformat(timespec="seconds") if found else "never"
-
-
-def _serve(settings: Settings) -> None:
-    import uvicorn
-
-    from lineage_api.app import create_app
-    from lineage_api.migrations.recording import looked_at
-    from lineage_api.store.opening import prepared
-    from lineage_api.store.uris import masked
-
-    uri = prepared(
-        settings.backend_store_uri,
-        registry_uri=settings.registry_store_uri,
-        artifact_root=settings.default_artifact_root,
-        create=not settings.read_only,
-    )
-    looked_at(uri)  # a history of a later release is refused here, in one line
-    app = create_app(replace(settings, backend_store_uri=uri))
-    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
-    with _listener(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
-        place = _address(settings.host, listener.getsockname()[1])
-        click.echo(f"Store      {masked(uri)}\nGraphiQL   {place}/graphql  (in a browser)\nGraphQL    {place}/graphql")
-        server = uvicorn.Server(config)
-        server.run([listener])
-        if not server.started:
-            sys.exit(1)
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    """Where connections come in; they wait there until the server has started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except (OSError, OverflowError) as error:
-        raise click.ClickException(f"No server can be at {_address(host, port)}: {error}") from None
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

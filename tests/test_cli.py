@@ -148,7 +148,7 @@ def test_a_store_is_served(uri):
         assert asked(server.address, "{ experiments { nodes { name } } }") == {
             "experiments": {"nodes": [{"name": "Default"}]}
         }
-        assert httpx.get(f"{server.address}/readyz").text == "ready"
+        assert httpx.get(f"{server.address}/readyz").text.splitlines()[0] == "ready"
         assert "".join(server.said) == (
             f"Store      {uri}\n"
             f"GraphiQL   {server.address}/graphql  (in a browser)\n"
@@ -283,8 +283,10 @@ def test_a_server_that_is_ready(uri):
     proxy = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
     with serving("--backend-store-uri", uri) as server:
         address = server.address
-        assert run("healthcheck", "--url", address, **proxy) == (0, "ready\n", "")
-        assert run("healthcheck", LINEAGE_API_URL=address) == (0, "ready\n", "")
+        told = httpx.get(f"{address}/readyz").text
+        assert re.fullmatch("ready\nmodel files: .+", told)
+        assert run("healthcheck", "--url", address, **proxy) == (0, f"{told}\n", "")
+        assert run("healthcheck", LINEAGE_API_URL=address) == (0, f"{told}\n", "")
 
         with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as connection, connection:
             connection.execute("UPDATE alembic_version SET version_num = 'another'")

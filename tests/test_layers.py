@@ -13,9 +13,9 @@ PACKAGE = Path(__file__).parents[1] / "lineage_api"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in path.relative_to(PACKAGE).parts]
 
 MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may be imported by all
-    "cli": "config app api commands migrations store registry demo click uvicorn",  # api: for the schema that it prints
+    "cli": "config app api commands migrations store registry demo click",  # api: for the schema that it prints
     "app": "config api pages registry migrations store engine starlette",
-    "commands": "config app analysis migrations store sqlalchemy",
+    "commands": "config app analysis migrations store sqlalchemy click uvicorn",
     "pages": "starlette",
     "api": "config graph registry engine store graphql strawberry sqlalchemy starlette",
     "graph": "registry analysis store engine graphql strawberry sqlalchemy",

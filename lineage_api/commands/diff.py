@@ -43,6 +43,8 @@ _STAGES = ("NONE", "STAGING", "PRODUCTION", "ARCHIVED")
 _LARGEST = 2**31 - 1
 """The number of the last version that there can be."""
 _TIME_LIMIT_S = 30
+_WHOLE = 1e15
+"""Below this, whole numbers such as sizes are written out."""
 _WIDEST = 40
 """So wide may a column be: a whole commit is shown."""
 
@@ -137,7 +139,8 @@ def _changed(change: Mapping[str, Any]) -> str:
     if change["delta"] is None:
         return str(change["kind"]).lower()
     share = "" if change["relative"] is None else f" ({change['relative']:+.1%})"
-    return f"{change['delta']:+.6g}{share}"
+    delta = change["delta"]
+    return f"{delta:+.0f}{share}" if delta.is_integer() and abs(delta) < _WHOLE else f"{delta:+.6g}{share}"
 
 
 def _shown(text: str) -> str:

@@ -11,11 +11,12 @@ from sqlalchemy import column as named
 
 from lineage_api.analysis.comparison import PARTS, PARTS_OF_RUNS
 from lineage_api.analysis.differences import Kind
-from lineage_api.engine.arrows import fetched, kept_statement
+from lineage_api.engine.arrows import One, fetched, kept_statement
 from lineage_api.engine.levels import Call, Level, Lookahead
 from lineage_api.engine.nouns import arrow, column, noun
 from lineage_api.engine.sql import checked
 from lineage_api.engine.steps import Steps, awaited
+from lineage_api.engine.tables import Table
 from lineage_api.errors import NotFound
 from lineage_api.graph.conditions import is_given, only_one
 from lineage_api.graph.nouns import ModelVersion, Run
@@ -161,9 +162,17 @@ class BetweenVersions(Level):
 class BetweenRuns(Level):
     """What differs between the two runs that are named."""
 
-    async def resolve(self, call: Call) -> Any:
-        base, head = checked(call.arguments["base"]), checked(call.arguments["head"])
-        return [await _comparisons(call).of_runs(base, head, _wanted(call.below, PARTS_OF_RUNS))]
+    _there = One(RUNS, of=[named("named_id")], to=[RUNS.c.run_uuid], value=RUNS.c.run_uuid)
+
+    def resolve(self, call: Call) -> Steps[Any]:
+        run_ids = [checked(call.arguments[side]) for side in ("base", "head")]
+        asked = Call(Table({"named_id": run_ids}, 2), {}, call.context, call.below, call.memo)
+        there: Sequence[Any] = yield from self._there.resolve(asked)
+        for run_id, found in zip(run_ids, there, strict=True):
+            if found is None:
+                raise NotFound(f"There is no run {run_id!r}.")
+        compared = _comparisons(call).of_runs(run_ids[0], run_ids[1], _wanted(call.below, PARTS_OF_RUNS))
+        return [(yield from awaited(compared))]
 
 
 class BetweenCurrentAndTarget(Level):

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, select
 
 from lineage_api.analysis.comparison import Comparison, Side, comparison
 from lineage_api.analysis.file_differences import MOST_BYTES, RUN, Digests, Place, doubtful
-from lineage_api.errors import NotFound
 from lineage_api.store import convert, origins, tables
 from lineage_api.store.artifact_places import File
 from lineage_api.store.artifact_trees import Tree, trees
@@ -93,15 +92,14 @@ class Comparisons:
         return await self._compared([(subjects[base.key], subjects[head.key]) for base, head in pairs], parts)
 
     async def of_runs(self, base: str, head: str, parts: Collection[str]) -> Comparison:
-        """What differs in some parts between two runs; raises NotFound for one that is not there."""
+        """What differs in some parts between two runs that are there."""
         run_ids = [base, head]
-        runs = await recorded_runs(self.reader, run_ids, _kinds(parts))
-        for run_id in run_ids:
-            if run_id not in runs:
-                raise NotFound(f"There is no run {run_id!r}.")
+        runs = await self._runs(run_ids, parts)
         models = await self._logged_models(run_ids) if "artifacts" in parts else {}
         subjects = [
-            _Subject(Side(run_id, run_id, runs[run_id]), {**models.get(run_id, {}), **_own_folder(runs[run_id])})
+            _Subject(
+                Side(run_id, run_id, runs.get(run_id)), {**models.get(run_id, {}), **_own_folder(runs.get(run_id))}
+            )
             for run_id in run_ids
         ]
         [found] = await self._compared([(subjects[0], subjects[1])], parts)

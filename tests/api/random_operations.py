@@ -129,7 +129,7 @@ class _Writer:
             case "field":
                 return self._field(type_, depth)
             case "typename":
-                return str(self._choice(["__typename", "kind: __typename"]))
+                return str(self._choice(["__typename", "type_name: __typename"]))
             case "inline":
                 on = self._choice([None, *self._overlapping(type_)])
                 head = f"... on {on}" if on else "..."

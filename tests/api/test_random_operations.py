@@ -24,7 +24,7 @@ from lineage_api.engine.sql import Statement
 from lineage_api.errors import LineageError
 from lineage_api.graph.identity import encoded
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.database import Database
+from lineage_api.store.database import Database, Snapshot
 from lineage_api.store.dialects import dialect_of
 from lineage_api.store.model_files import ModelFiles
 from tests.api.random_operations import Operation, Pool, operations
@@ -87,7 +87,7 @@ class Asked:
 
     def close(self) -> None:
         if self._at_once:
-            self._at_once.close()
+            self._runner.run(self._at_once.close())
         self._runner.run(self._database.close())
         self._artifacts.close()
         self._runner.close()
@@ -124,7 +124,7 @@ class Asked:
             await snapshot.close()
 
 
-class AtOnce:
+class AtOnce(Snapshot):
     """A reader of PostgreSQL that gives rows at once."""
 
     dialect = dialect_of("postgresql")
@@ -138,7 +138,7 @@ class AtOnce:
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         return self._connection.execute(statement.text, statement.parameters(values)).fetchall()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._connection.close()
 
 
@@ -245,6 +245,8 @@ def known_values(asked: Asked) -> dict[str, Sequence[Any]]:
         "id": [*ids, *odd_ids],
         "ids": [ids[:3], [*odd_ids, ids[0], ids[0]], [], ids[-1]],
         "Query.run.runId": [*runs, "gone"],
+        "Query.compareRuns.base": [*runs, "gone"],
+        "Query.compareRuns.head": [*runs, "gone"],
         "Query.loggedModel.modelId": [*models, "gone"],
         "experimentId": ["1", "2", "4", "99", "x"],
         "experimentIds": [["1"], ["2", "x"], []],
