@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, or_, select
 
 from lineage_api.analysis.checks import Check
 from lineage_api.analysis.rollback import Basis, Candidate, Choice, Held, choice
@@ -13,6 +13,7 @@ from lineage_api.errors import Unreadable
 from lineage_api.registry.versions import ACTIVE
 from lineage_api.store import origins, tables
 from lineage_api.store.database import Snapshot
+from lineage_api.store.functions import one_of
 from lineage_api.store.history import DELETED, events, models
 from lineage_api.store.model_files import ModelFiles
 
@@ -208,12 +209,15 @@ async def _runs(reader: Snapshot, targets: Sequence[tuple[str, int]]) -> Mapping
     if not targets:
         return {}
     r = tables.runs.c
+    names, numbers = zip(*targets, strict=True)
     rows = (
-        select(_v.name, origins.run_id, r.run_uuid, r.lifecycle_stage)
+        select(_v.name, _v.version, origins.run_id, r.run_uuid, r.lifecycle_stage)
         .select_from(tables.model_versions.outerjoin(tables.runs, r.run_uuid == origins.run_id))
-        .where(_v.workspace == origins.WORKSPACE, tuple_(_v.name, _v.version).in_(targets))
+        # Apart, and not as pairs, for which SQLite would look at all versions.
+        .where(_v.workspace == origins.WORKSPACE, one_of(_v.name, names), _v.version.in_(set(numbers)))
     )
-    return {name: _fate(*fate) for name, *fate in await reader.read(rows)}
+    found = await reader.read(rows)
+    return {name: _fate(*fate) for name, version, *fate in found if (name, version) in targets}
 
 
 def _fate(named: str | None, run_id: str | None, lifecycle_stage: str | None) -> Run:

@@ -7,13 +7,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import Dialect, Select, make_url
 
 from lineage_api.errors import TimedOut
 from lineage_api.store import functions
 from lineage_api.store.dialects import dialect_of
+from lineage_api.store.statements import Compiled, Plain, Prepared, Statement
 from lineage_api.store.uris import existing
 
 Row = Sequence[Any]
@@ -25,41 +26,7 @@ MAX_CONNECTIONS = 16
 """How many connections are kept open."""
 
 
-class Statement(Protocol):
-    """A compiled statement."""
-
-    @property
-    def text(self) -> str:
-        """The SQL."""
-
-    def parameters(self, values: Mapping[str, Any]) -> Any:
-        """Its parameters, in the form that the driver takes."""
-
-
-class _Plain:
-    """A statement without parameters."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def parameters(self, values: Mapping[str, Any]) -> tuple[()]:  # noqa: ARG002
-        return ()
-
-
-class _Compiled:
-    """A statement with the values of its parameters."""
-
-    def __init__(self, query: Select[Any], dialect: Dialect) -> None:
-        compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-        self.text = str(compiled)
-        self._values = compiled.params
-        self._positions = compiled.positiontup if compiled.positional else None
-
-    def parameters(self, values: Mapping[str, Any]) -> Any:  # noqa: ARG002
-        return self._values if self._positions is None else [self._values[name] for name in self._positions]
-
-
-_REVISION = _Plain("SELECT version_num FROM alembic_version")
+_REVISION = Plain("SELECT version_num FROM alembic_version")
 
 
 class Snapshot(ABC):
@@ -71,9 +38,11 @@ class Snapshot(ABC):
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
         """The rows that a statement gives."""
 
-    async def read(self, query: Select[Any]) -> Sequence[Row]:
-        """The rows of a query that is asked once."""
-        rows = self.fetch(_Compiled(query, self.dialect), {})
+    async def read(self, query: Select[Any] | Prepared, **values: Any) -> Sequence[Row]:
+        """The rows of a query; the values are those of its parameters, by name."""
+        dialect = self.dialect
+        statement = query.compiled(dialect) if isinstance(query, Prepared) else Compiled(query, dialect)
+        rows = self.fetch(statement, values)
         return rows if isinstance(rows, Sequence) else await rows
 
     @abstractmethod

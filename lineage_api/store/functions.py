@@ -116,9 +116,14 @@ def _item_of_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"({compiler.process(array, **options)} ->> {index.value})"
 
 
-def one_of(text: ColumnElement[Any], texts: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a text is one of any number, which are one parameter; for where the database's kind is not known."""
-    return text.bool_op("IN")(func.texts_in(orjson.dumps(list(texts)).decode()))
+def one_of(text: ColumnElement[Any], texts: Sequence[str] | ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a text is one of any number, which are one parameter: given as such, they are to be `as_array`."""
+    return text.bool_op("IN")(func.texts_in(texts if isinstance(texts, ColumnElement) else as_array(texts)))
+
+
+def as_array(texts: Sequence[str]) -> str:
+    """Texts as an array in JSON."""
+    return orjson.dumps(list(texts)).decode()
 
 
 def run_in_path(path: ColumnElement[Any]) -> ColumnElement[Any]:

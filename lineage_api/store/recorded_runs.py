@@ -1,13 +1,14 @@
 """What MLflow recorded of runs, for comparing them and for training again: a statement for each kind of thing."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import BindParameter, and_, bindparam, select
 
 from lineage_api.store import convert, tables
 from lineage_api.store.database import Snapshot
-from lineage_api.store.functions import one_of
+from lineage_api.store.functions import as_array, one_of
+from lineage_api.store.statements import Prepared
 
 CODE_TAGS = {
     "entry_point": "mlflow.source.name",
@@ -91,63 +92,74 @@ class RecordedRun:
         return convert.seconds_between(self.started_at, self.ended_at)
 
 
+_IDS: BindParameter[str] = bindparam("run_ids", None)
+_r, _p, _m, _t = tables.runs.c, tables.params.c, tables.latest_metrics.c, tables.tags.c
+_i, _d, _part = tables.inputs.c, tables.datasets.c, tables.input_tags.c
+_is_part = and_(_part.input_uuid == _i.input_uuid, _part.name == "mlflow.data.context")
+
+_RUNS = Prepared(
+    select(_r.run_uuid, _r.name, _r.start_time, _r.end_time, _r.artifact_uri, _r.lifecycle_stage).where(
+        one_of(_r.run_uuid, _IDS)
+    )
+)
+_ROWS = {
+    PARAMS: Prepared(select(_p.run_uuid, _p.key, _p.value).where(one_of(_p.run_uuid, _IDS))),
+    METRICS: Prepared(select(_m.run_uuid, _m.key, _m.value, _m.is_nan).where(one_of(_m.run_uuid, _IDS))),
+    TAGS: Prepared(select(_t.run_uuid, _t.key, _t.value).where(one_of(_t.run_uuid, _IDS))),
+    DATASETS: Prepared(
+        select(_i.destination_id, _d.name, _d.digest, _part.value, _d.dataset_source_type, _d.dataset_source)
+        .select_from(
+            tables.inputs.join(tables.datasets, _d.dataset_uuid == _i.source_id).outerjoin(tables.input_tags, _is_part)
+        )
+        .where(
+            _i.destination_type == "RUN",
+            one_of(_i.destination_id, _IDS),
+            # As an expression, or SQLite takes the index that begins with the type for the better one.
+            (_i.source_type + "") == "DATASET",
+        )
+        .order_by(_i.destination_id, _d.name, _d.digest)
+    ),
+}
+
+
 async def recorded_runs(
     reader: Snapshot, run_ids: Collection[str], parts: Collection[str] = EVERYTHING
 ) -> dict[str, RecordedRun]:
     """What was recorded of these runs, by their IDs; those that are not there are left out."""
-    wanted = sorted(set(run_ids))
-    if not wanted:
+    if not run_ids:
         return {}
-    r = tables.runs.c
-    columns = (r.run_uuid, r.name, r.start_time, r.end_time, r.artifact_uri, r.lifecycle_stage)
+    wanted = as_array(sorted(set(run_ids)))
     found = {
         id_: RecordedRun(id_, name or id_, start, end, convert.text(uri), convert.in_trash(stage))
-        for id_, name, start, end, uri, stage in await reader.read(select(*columns).where(one_of(r.run_uuid, wanted)))
+        for id_, name, start, end, uri, stage in await reader.read(_RUNS, run_ids=wanted)
     }
     for part in sorted(parts):
-        # Links to runs may outlive them.
-        await _READ[part](reader, sorted(found), found)
+        for id_, *row in await reader.read(_ROWS[part], run_ids=wanted):
+            # MLflow's links outlive the runs that its gc removes.
+            if id_ in found:
+                _ADD[part](found[id_], *row)
     return found
 
 
-async def _read_params(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
-    p = tables.params.c
-    for id_, key, value in await reader.read(select(p.run_uuid, p.key, p.value).where(one_of(p.run_uuid, run_ids))):
-        found[id_].params[key] = value
+def _add_param(run: RecordedRun, key: str, value: str) -> None:
+    run.params[key] = value
 
 
-async def _read_metrics(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
-    m = tables.latest_metrics.c
-    rows = select(m.run_uuid, m.key, m.value, m.is_nan).where(one_of(m.run_uuid, run_ids))
-    for id_, key, value, is_nan in await reader.read(rows):
-        found[id_].metrics[key] = convert.number_text(value, is_nan)
+def _add_metric(run: RecordedRun, key: str, value: float | None, is_nan: object) -> None:
+    run.metrics[key] = convert.number_text(value, is_nan)
 
 
-async def _read_tags(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
-    t = tables.tags.c
-    for id_, key, value in await reader.read(select(t.run_uuid, t.key, t.value).where(one_of(t.run_uuid, run_ids))):
-        found[id_].tags[key] = convert.written(value)
+def _add_tag(run: RecordedRun, key: str, value: str | None) -> None:
+    run.tags[key] = convert.written(value)
 
 
-async def _read_datasets(reader: Snapshot, run_ids: Sequence[str], found: Mapping[str, RecordedRun]) -> None:
-    i, d, t = tables.inputs.c, tables.datasets.c, tables.input_tags.c
-    rows = (
-        select(i.destination_id, d.name, d.digest, t.value, d.dataset_source_type, d.dataset_source)
-        .select_from(
-            tables.inputs.join(tables.datasets, d.dataset_uuid == i.source_id).outerjoin(
-                tables.input_tags, (t.input_uuid == i.input_uuid) & (t.name == "mlflow.data.context")
-            )
-        )
-        .where(
-            i.destination_type == "RUN",
-            one_of(i.destination_id, run_ids),
-            # As an expression, or SQLite takes the index that begins with the type for the better one.
-            (i.source_type + "") == "DATASET",
-        )
-        .order_by(i.destination_id, d.name, d.digest)
-    )
-    for id_, name, digest, context, source_type, source in await reader.read(rows):
-        found[id_].datasets.append(Dataset(name, digest, convert.text(context), source_type, source))
+def _add_dataset(run: RecordedRun, name: str, digest: str, context: str | None, *source: str) -> None:
+    run.datasets.append(Dataset(name, digest, convert.text(context), *source))
 
 
-_READ = {PARAMS: _read_params, METRICS: _read_metrics, TAGS: _read_tags, DATASETS: _read_datasets}
+_ADD: Mapping[str, Callable[..., None]] = {
+    PARAMS: _add_param,
+    METRICS: _add_metric,
+    TAGS: _add_tag,
+    DATASETS: _add_dataset,
+}
