@@ -61,17 +61,20 @@ class Templates:
             begin(prepared(f"{POSTGRESQL}/{name}", artifact_root=str(self._folder)))
             self._made["postgresql"] = name
         name = self._named("copy")
-        _administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']}")
+        # As files, and not through the log, which takes six times as long where nobody waits for the disk.
+        _administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']} STRATEGY FILE_COPY")
         return f"{POSTGRESQL}/{name}"
 
     def _named(self, what: str) -> str:
         self._copies.append(f"lineage_{what}_{uuid4().hex[:12]}")
         return self._copies[-1]
 
-    def drop(self) -> None:
-        """Removes the databases that were made."""
-        for name in reversed(self._copies):
+    def drop(self, uri: str | None = None) -> None:
+        """Removes the database at a URI, or all that were made."""
+        names = reversed(self._copies) if uri is None else [uri.rpartition("/")[2]]
+        for name in [name for name in names if name in self._copies]:
             _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self._copies.remove(name)
 
 
 def _administer(statement: str) -> None:
@@ -89,6 +92,7 @@ def store(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path) 
     made = Store(templates.copy(request.param, tmp_path), tmp_path / "artifacts")
     yield made
     made.close()
+    templates.drop(made.uri)
 
 
 @pytest.fixture

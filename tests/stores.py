@@ -36,6 +36,14 @@ def filled(kind: str, templates: Any, folder: Path) -> "Iterator[Store]":
     made.close()
 
 
+@cache
+def _remember_the_schema() -> None:
+    """Has MLflow read its migrations once, and not, for 50 ms, whenever a store is opened; they never change."""
+    from mlflow.store.db import utils
+
+    utils._get_latest_schema_revision = cache(utils._get_latest_schema_revision)
+
+
 class Store:
     """An MLflow store and its client."""
 
@@ -53,6 +61,7 @@ class Store:
         """MLflow's own client of it."""
         from mlflow import MlflowClient
 
+        _remember_the_schema()
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def experiment(self, name: str, runs: list[str] | None = None, **tags: str) -> str:

@@ -100,13 +100,19 @@ class Level(ABC):
     def resolver(self, source: Any, info: GraphQLResolveInfo, **arguments: Any) -> Any:
         """The same for one object, as any GraphQL executor calls it."""
         parents = source.as_table() if isinstance(source, Row) else [source]
-        values = self.resolve(Call(parents, self.arguments(arguments), info.context, Everything(), {}))
+        values = self.resolve(Call(parents, self.arguments(arguments), info.context, Everything(), self._memo(info)))
         steps = settled(values)
         try:
             wanted = next(steps)
         except StopIteration as end:
             return as_objects(end.value)[0]
         return self._later(steps, wanted)
+
+    def _memo(self, info: GraphQLResolveInfo) -> dict[Any, Any]:
+        """What is kept for all objects that are resolved one by one: for them there is no plan."""
+        reader = getattr(info.context, "reader", None)
+        memos: dict[Any, dict[Any, Any]] = self.__dict__.setdefault("_memos", {})
+        return memos.setdefault(getattr(reader, "dialect", None), {})
 
     @staticmethod
     async def _later(steps: Steps[Any], wanted: "list[Awaitable[Any]]") -> Any:

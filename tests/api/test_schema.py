@@ -1,5 +1,6 @@
 """The schema: described throughout, as it is committed, and each of its fields works by itself."""
 
+import json
 import re
 from collections import defaultdict, deque
 from pathlib import Path
@@ -102,29 +103,36 @@ def fill(store):
     store.alias("taxi", "champion", number)
     for each in (store.copied("first", first, "taxi"), store.copied("first", first, "taxi"), number):
         store.stage("taxi", each, "Production", archive=True)
-    store.sql("UPDATE lineage_events SET cause_id = 1 WHERE id > 1")
     write_files(Path(store.client.get_run(run).info.artifact_uri))
     write_files(Path(model.artifact_location))
-    return {"run": run, "model": model.model_id}
+    # One with which all is otherwise.
+    older = code | {"mlflow.source.git.commit": "older"}
+    before = store.run(experiment, "tree", end=5_000, tags=older, params={"depth": 4}, metrics={"mae": 2.0})
+    store.dataset(before, "taxi", "2a2a")
+    folder = Path(store.client.get_run(before).info.artifact_uri, "model")
+    write_files(folder, scikit_learn="1.4.0", size=900, column="minutes")
+    store.version("first", run_id=before, source=str(folder))
+    store.sql("UPDATE lineage_events SET cause_id = 1 WHERE id > 1")
+    return {"run": run, "model": model.model_id, "before": before}
 
 
-def write_files(folder):
+def write_files(folder, scikit_learn="1.5.0", size=1234, column="distance"):
     """A model's files, as MLflow writes them."""
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "notes.txt").write_text("notes")
-    (folder / "requirements.txt").write_text("scikit-learn==1.5.0\n")
+    (folder / "requirements.txt").write_text(f"scikit-learn=={scikit_learn}\n")
     (folder / "python_env.yaml").write_text("python: 3.11.7\ndependencies: [-r requirements.txt]\n")
     (folder / "MLmodel").write_text(
-        dedent("""
+        dedent(f"""
             flavors:
-              python_function: {env: {virtualenv: python_env.yaml}}
-              sklearn: {sklearn_version: 1.5.0}
+              python_function: {{env: {{virtualenv: python_env.yaml}}}}
+              sklearn: {{sklearn_version: 1.5.0}}
             mlflow_version: 3.17.2
-            model_size_bytes: 1234
+            model_size_bytes: {size}
             signature:
-              inputs: '[{"type": "double", "name": "distance", "required": true}]'
-              outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1]}}]'
-              params: '[{"name": "quick", "type": "boolean", "default": false, "shape": null}]'
+              inputs: '[{{"type": "double", "name": "{column}", "required": true}}]'
+              outputs: '[{{"type": "tensor", "tensor-spec": {{"dtype": "float64", "shape": [-1]}}}}]'
+              params: '[{{"name": "quick", "type": "boolean", "default": false, "shape": null}}]'
         """)
     )
 
@@ -137,6 +145,9 @@ ARGUMENTS = {
     "Query.loggedModel": 'modelId: "{model}"',
     "Query.registeredModel": 'name: "taxi"',
     "Query.modelVersion": 'ref: {{model: "taxi", version: 1}}',
+    "Query.compareModelVersions": 'base: {{model: "first", version: 2}}, head: {{model: "first", version: 1}}',
+    "Query.compareRuns": 'base: "{before}", head: "{run}"',
+    "Experiment.tradeoff": 'axes: [{{metric: "mae", goal: MINIMIZE}}]',
     "Query.registryAt": 'at: "2100-01-01T00:00:00Z"',
     "RegisteredModel.version": "number: 1",
     "RegisteredModel.rollbackPlan": "stage: PRODUCTION",
@@ -148,8 +159,8 @@ ARGUMENTS = {
 """What the fields need that do not work without arguments."""
 
 
-NOWHERE = {"lastTenure {{ ... on AliasTenure"}
-"""What leads somewhere with other arguments only."""
+NOWHERE = {"lastTenure {{ ... on AliasTenure", "target {{ ... on Dataset"}
+"""What leads somewhere with other arguments only, or what nothing comes of."""
 
 
 def asked(parent, name):
@@ -233,10 +244,17 @@ async def ask(filled):
     async with Client.of(store.uri, []) as client:
         ids = {kind: next(leaves(found)) for kind, found in (await client.ask(IDS.format(**values))).items()}
 
-        async def ask(query):
-            kind = next(iter(re.findall(r"\.\.\. on (\w+)", query)), "Run")
-            text = query.format(**values, id=ids[kind], ids=", ".join(f'"{id_}"' for id_ in ids.values()))
-            return await client.ask(text + "}" * (text.count("{") - text.count("}")))
+        def written(alias, way, selection):
+            kind = next(iter(re.findall(r"\.\.\. on (\w+)", way)), "Run")
+            text = f"{way} {{{{ {selection}".format(
+                **values, id=ids[kind], ids=", ".join(map(json.dumps, ids.values()))
+            )
+            return f"{alias}: {text.strip()[1:]}" + "}" * (text.count("{") - text.count("}") - 1)
+
+        async def ask(ways, selection):
+            texts = [written(f"w{i}", way, selection) for i, way in enumerate(ways)]
+            answer = await client.ask(f"{{{' '.join(texts)}}}")
+            return [answer[f"w{i}"] for i in range(len(ways))]
 
         yield ask
 
@@ -245,12 +263,13 @@ async def ask(filled):
 async def test_each_field_works_alone(ask, type_):
     """Whatever else is or isn't asked: a field that forgets to name a column that it needs is found here.
 
-    Each way to its object leads somewhere, and the answers are those of graphql-core's own executor.
+    Each way to its object leads somewhere, and the answers are those of graphql-core's own executor. The ways are
+    asked together, each from a root field of its own.
     """
-    for way in ARROWS[type_]:
-        assert any(leaves(await ask(f"{way} {{{{ __typename"))), f"{way} leads nowhere"
-        for selection in selections(type_):
-            await ask(f"{way} {{{{ {selection}")
+    for way, found in zip(ARROWS[type_], await ask(ARROWS[type_], "__typename"), strict=True):
+        assert any(leaves(found)), f"{way} leads nowhere"
+    for selection in selections(type_):
+        await ask(ARROWS[type_], selection)
 
 
 def leaves(data):
