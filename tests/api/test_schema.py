@@ -260,15 +260,20 @@ async def ask(filled):
 
 
 @pytest.mark.parametrize("type_", [each for each in TYPES if each in ARROWS], ids=str)
-async def test_each_field_works_alone(ask, type_):
+async def test_each_field_works_alone(filled, ask, type_):
     """Whatever else is or isn't asked: a field that forgets to name a column that it needs is found here.
 
     Each way to its object leads somewhere, and the answers are those of graphql-core's own executor. The ways are
     asked together, each from a root field of its own.
     """
+    alone = list(selections(type_))
     for way, found in zip(ARROWS[type_], await ask(ARROWS[type_], "__typename"), strict=True):
         assert any(leaves(found)), f"{way} leads nowhere"
-    for selection in selections(type_):
+    if filled[0].kind == "postgresql":  # what a field needs is the same on each database
+        for way in ARROWS[type_]:
+            await ask([way], " ".join(alone))
+        return
+    for selection in alone:
         await ask(ARROWS[type_], selection)
 
 
