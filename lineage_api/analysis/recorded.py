@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from posixpath import basename
 from typing import NamedTuple, Protocol
 
+from lineage_api.analysis import training
 from lineage_api.analysis.checks import Check, Status
 from lineage_api.analysis.entry_points import EntryPoint, entry_point, is_kernel
 from lineage_api.analysis.environments import Environment, Package
@@ -19,48 +20,16 @@ _AT_COMMIT = re.compile(r"@[0-9a-fA-F]{40}(?![0-9A-Za-z])")
 _UNREAD = "the model files could not be read"
 
 
-class Code(Protocol):
-    """The code that a run ran."""
-
-    @property
-    def entry_point(self) -> str | None:
-        """The file, notebook or module that was started; None, here and below, when it was not recorded."""
-
-    @property
-    def repo_url(self) -> str | None:
-        """The repository."""
-
-    @property
-    def commit(self) -> str | None:
-        """The commit."""
-
-    @property
-    def is_dirty(self) -> bool | None:
-        """Whether there were changes that were not committed."""
-
-
-class Dataset(Protocol):
-    """A dataset that a run read."""
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-
-    @property
-    def digest(self) -> str:
-        """What tells its content from others; empty when it was not recorded."""
-
-    @property
-    def context(self) -> str | None:
-        """The part that it played, such as `training`."""
+class Dataset(training.Dataset, Protocol):
+    """A dataset that a run read, with where it came from."""
 
     @property
     def source_type(self) -> str:
-        """What kind of place it came from."""
+        """What kind of place that was."""
 
     @property
     def source(self) -> str:
-        """Where it came from: as a rule a JSON document."""
+        """As a rule a JSON document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +39,7 @@ class Facts:
     label: str
     """What a person calls it."""
     run: Run
-    code: Code
+    code: training.Code
     params: Mapping[str, str]
     metrics: Mapping[str, str]
     datasets: Sequence[Dataset]
