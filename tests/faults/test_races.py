@@ -12,7 +12,7 @@ import httpx
 from lineage_api.migrations import recording
 from tests.test_cli import ROOT, environment, serving
 
-ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "60"))
+ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "200"))
 """10,000 in the long run; a third of them are of each kind."""
 OURS, THEIRS = 6, 2
 STATE = '{ registeredModel(name: "m") { inStage(stage: PRODUCTION) { version } } }'
