@@ -30,7 +30,7 @@ from mlflow import MlflowClient
 from sqlalchemy import create_engine, text
 
 from benchmarks.client import Connection, post
-from benchmarks.run import free_port
+from benchmarks.servers import free_port
 from lineage_api.store.opening import prepared
 
 POSTGRESQL = os.environ.get("LINEAGE_API_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432")

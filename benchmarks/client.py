@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import select
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 
 import uvloop
 
@@ -18,6 +21,14 @@ def post(path: str, body: bytes) -> bytes:
     """A request, ready to be sent."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
+
+
+def get(path: str) -> bytes:
+    """A request without a body."""
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+_ERRORS = re.compile(rb'"errors":(?!null)')
 
 
 def _end(received: bytes | bytearray) -> int | None:
@@ -37,7 +48,7 @@ def _end(received: bytes | bytearray) -> int | None:
 def _body(answer: bytes | bytearray, end: int) -> bytes:
     """The body of an answer, which has no errors."""
     body = bytes(answer[answer.find(b"\r\n\r\n") + 4 : end])
-    if b'"errors":' in body[:20] or b'"errors":' in body[-2000:]:
+    if _ERRORS.search(body[:20]) or _ERRORS.search(body[-2000:]):
         raise WrongAnswerError(body[:2000].decode(errors="replace"))
     return body
 
@@ -68,26 +79,45 @@ class Connection:
         took = (time.perf_counter() - begun) * 1000
         return took, _body(received, end)
 
+    def is_closed(self) -> bool:
+        """Whether the server hung up, as servers do on a connection that nobody used for some seconds."""
+        return bool(select.select([self._socket], [], [], 0)[0])
+
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
 
 
-class _Stream(asyncio.Protocol):
-    """One of many connections: sends the next request as soon as it has the answer to the last."""
+Dialogues = Sequence[Callable[[], Generator[bytes, bytes, None]]]
+"""Questions, each as the requests that it takes."""
 
-    def __init__(self, requests: Sequence[bytes], first: int, failed: asyncio.Future[None]) -> None:
-        self.requests, self.next, self.failed = requests, first, failed
-        self.answered = 0
+
+class _Stream(asyncio.Protocol):
+    """One of many connections: asks the next question as soon as it has the answer to the last."""
+
+    def __init__(self, dialogues: Dialogues, first: int, failed: asyncio.Future[None]) -> None:
+        self.dialogues, self.next, self.failed = dialogues, first, failed
+        self.answered: list[tuple[float, float]] = []
+        """When each question was asked, and when it was answered."""
         self.received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self._send()
+        self._begin()
 
-    def _send(self) -> None:
-        self.transport.write(self.requests[self.next % len(self.requests)])
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(WrongAnswerError("the server closed a connection"))
+
+    def _fail(self, wrong: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(wrong)
+
+    def _begin(self) -> None:
+        self.dialogue = self.dialogues[self.next % len(self.dialogues)]()
         self.next += 1
+        request = next(self.dialogue)
+        self.begun = time.perf_counter()
+        self.transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self.received += data
@@ -95,38 +125,56 @@ class _Stream(asyncio.Protocol):
             end = _end(self.received)
             if end is None or len(self.received) < end:
                 return
-            _body(self.received, end)
+            body = _body(self.received, end)
         except WrongAnswerError as wrong:
-            if not self.failed.done():
-                self.failed.set_exception(wrong)
+            self._fail(wrong)
             return
         self.received.clear()
-        self.answered += 1
-        self._send()
+        now = time.perf_counter()
+        try:
+            self.transport.write(self.dialogue.send(body))
+        except StopIteration:
+            self.answered.append((self.begun, now))
+            self._begin()
 
 
-def throughput(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> float:
-    """Answers a second with so many connections, each of which always waits for one."""
+@dataclass
+class Load:
+    """What a server did for many connections at once."""
 
-    async def measure() -> float:
+    rate: float
+    """Answers a second."""
+    milliseconds: list[float]
+    """Of each answer."""
+
+
+def loaded(port: int, dialogues: Dialogues, connections: int, seconds: float, *, warm: float = 0.5) -> Load:
+    """So many connections, each of which always waits for one answer; for longer where not all have had one by then."""
+
+    async def measure() -> Load:
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
-        streams = []
+        streams: list[_Stream] = []
+        begun = time.perf_counter()
         for number in range(connections):
+            first = number * len(dialogues) // connections
             _, stream = await loop.create_connection(
-                lambda number=number: _Stream(requests, number * len(requests) // connections, failed),
-                "127.0.0.1",
-                port,
+                lambda first=first: _Stream(dialogues, first, failed), "127.0.0.1", port
             )
             streams.append(stream)
-        await asyncio.wait([failed], timeout=0.5)  # warm
-        before, begun = sum(stream.answered for stream in streams), time.perf_counter()
+        if warm:
+            await asyncio.wait([failed], timeout=warm)
+            begun = time.perf_counter()
         await asyncio.wait([failed], timeout=seconds)
-        answered, took = sum(stream.answered for stream in streams) - before, time.perf_counter() - begun
-        for stream in streams:
-            stream.transport.abort()
+        while not failed.done() and not all(stream.answered for stream in streams):
+            await asyncio.wait([failed], timeout=0.05)
+        ended = time.perf_counter()
         if failed.done():
             failed.result()
-        return answered / took
+        failed.cancel()  # from here on a closed connection is no fault
+        for stream in streams:
+            stream.transport.abort()
+        answers = [(start, end) for stream in streams for start, end in stream.answered if begun <= end <= ended]
+        return Load(len(answers) / (ended - begun), [(end - start) * 1000 for start, end in answers])
 
     return uvloop.run(measure())

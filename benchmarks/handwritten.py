@@ -64,13 +64,13 @@ class Sqlite:
         try:
             while True:
                 statements = twin.send(
-                    [execute(sql, [_bind(bind) for bind in binds]).fetchall() for sql, binds in statements]
+                    [execute(sql, [bound(bind) for bind in binds]).fetchall() for sql, binds in statements]
                 )
         except StopIteration as done:
             return orjson.dumps({"data": done.value})
 
 
-def _bind(value: Any) -> Any:
+def bound(value: Any) -> Any:
     """A list goes to SQLite as one JSON text."""
     return json.dumps(value) if isinstance(value, list) else value
 

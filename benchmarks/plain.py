@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--max-page", type=int, default=100)
     options = parser.parse_args()
     http.ColumnarExecutionContext = ExecutionContext
-    app = create_app(Settings(backend_store_uri=options.uri, max_page=options.max_page))
+    app = create_app(Settings(backend_store_uri=options.uri, max_page=options.max_page, read_only=True))
     uvicorn.run(app, port=options.port, log_level="warning")
 
 

@@ -278,5 +278,56 @@ NEWEST = Question(
 )
 """Asked with more and more runs, to see how the cost grows; a run and its ten parameters are eleven objects."""
 
+
+def _page_of_runs(sql: Sql, variables: Json) -> Twin:
+    [rows] = yield [(sql["page of runs"], (variables["offset"],))]
+    return {"runs": _page(rows)}
+
+
+def _page_of_experiment(sql: Sql, variables: Json) -> Twin:
+    [rows] = yield [(sql["page of experiment"], (int(variables["experiment"]), variables["offset"]))]
+    return {"experiment": {"runs": _page(rows)}}
+
+
+def _page_of_versions(sql: Sql, variables: Json) -> Twin:
+    [rows] = yield [(sql["page of versions"], (variables["offset"],))]
+    return {"modelVersions": {"nodes": [{"model": {"name": name}, "version": at} for name, at in rows]}}
+
+
+def _page(rows: Sequence[Row]) -> Json:
+    return {"nodes": [{"runId": run, "name": name} for run, name in rows]}
+
+
+def _pages(name: str, document: str, twin: Callable[[Sql, Json], Twin]) -> Question:
+    return Question(name, document, lambda *_: {}, twin, lambda _: ("", ()), requests=20)
+
+
+_CURSOR = "($first: Int! = 100, $after: String, $isCursor: Boolean! = false"
+_ROWS = "nodes @skip(if: $isCursor) { runId name } pageInfo @include(if: $isCursor) { endCursor }"
+PAGES = [
+    _pages(
+        "page_of_experiment",
+        f"""query {_CURSOR}, $experiment: String!) {{
+          experiment(experimentId: $experiment) {{ runs(first: $first, after: $after) {{ {_ROWS} }} }}
+        }}""",
+        _page_of_experiment,
+    ),
+    _pages(
+        "page_of_runs",
+        f"query {_CURSOR}) {{ runs(first: $first, after: $after) {{ {_ROWS} }} }}",
+        _page_of_runs,
+    ),
+    _pages(
+        "page_of_versions",
+        f"""query {_CURSOR}) {{
+          modelVersions(first: $first, after: $after) {{
+            {_ROWS.replace("runId name", "model { name } version")}
+          }}
+        }}""",
+        _page_of_versions,
+    ),
+]
+"""A page of each of three long lists: we find it by a cursor, `after`; the twin by hand has `offset` rows dropped."""
+
 QUESTIONS = {question.name: question for question in (CATALOG, ROLLBACK, COMPARISON, POINT)}
-ALL = {**QUESTIONS, NEWEST.name: NEWEST}
+ALL = {question.name: question for question in (*QUESTIONS.values(), NEWEST, *PAGES)}

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lineage_api.api import graphiql
+from lineage_api.api.databases import Databases
 from lineage_api.api.failures import told
 from lineage_api.api.http import GraphQL, Question
 from lineage_api.api.schema import executable
@@ -24,6 +25,7 @@ from lineage_api.store.database import Database, Observer
 from lineage_api.store.indexer import Indexer
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.opening import head_revision
+from lineage_api.store.replica import followed, replica_of
 
 _log = logging.getLogger(__name__)
 
@@ -33,14 +35,19 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
 
     Nothing is opened before it starts, nothing stays open after it stops. `observe` is told each SQL statement.
     """
-    database = Database.of(settings.backend_store_uri, observe)
+    schema, replica = executable(read_only=settings.read_only), settings.read_replica_backend_store_uri
+    databases = Databases(
+        schema,
+        Database.of(settings.backend_store_uri, observe, settings.backend),
+        replica_of(replica, observe, settings.backend) if replica else None,
+    )
     artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
     files = ModelFiles(artifacts)
     indexer = Indexer(settings.backend_store_uri, settings.artifacts_destination)
     registry = Registry(settings.backend_store_uri, files)
     graphql = GraphQL(
-        executable(read_only=settings.read_only),
-        database,
+        schema,
+        databases,
         {Artifacts: artifacts, ModelFiles: files, Registry: registry},
         max_page=settings.max_page,
         max_body_bytes=settings.max_body_bytes,
@@ -50,19 +57,24 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with recorded(settings.backend_store_uri, may_make=settings.may_make) as recording:
-            database.lacking, registry.is_recorded = recording.lacking, recording.is_on
-            await database.open()
+            registry.is_recorded = recording.is_on
+            for database in databases:
+                database.lacking = recording.lacking
+            if replica:
+                await followed(replica, recording.lacking)
+            await databases.open()
             _spare_the_collector()
             try:
                 async with indexer.running(has_tables=not recording.lacking, may_write=not settings.read_only):
                     yield
             finally:
                 registry.close()  # waits for changes whose clients are gone
-                await database.close()
+                await databases.close()
                 artifacts.close()
+                graphql.close()
 
     async def readyz(_: Request) -> Response:
-        return await _readiness(database, indexer)
+        return await _readiness(databases, indexer)
 
     app = Starlette(
         routes=[  # the one that is asked for most comes first
@@ -102,15 +114,16 @@ async def _healthz(_: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-async def _readiness(database: Database, indexer: Indexer) -> Response:
+async def _readiness(databases: Databases, indexer: Indexer) -> Response:
     """Whether the store can be read, and is still at the revision that is understood here; and how far the index is."""
-    try:
-        revision = await database.revision()
-    except Exception:  # noqa: BLE001 - whatever is wrong with the store, it cannot be read
-        _log.exception("The store cannot be read")
-        return PlainTextResponse("the store cannot be read", 503)
-    if revision != head_revision():
-        return PlainTextResponse("the store is of another version of MLflow than the one that is installed here", 503)
+    for database, name in zip(databases, ("the store", "the read replica"), strict=False):
+        try:
+            revision = await database.revision()
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it cannot be read
+            _log.exception("%s cannot be read", name.capitalize())
+            return PlainTextResponse(f"{name} cannot be read", 503)
+        if revision != head_revision():
+            return PlainTextResponse(f"{name} is of another version of MLflow than the one that is installed here", 503)
     return PlainTextResponse(f"ready\n{indexer.state}")
 
 

@@ -19,12 +19,16 @@ class Settings:
 
     backend_store_uri: str = _also("sqlite:///mlflow.db", "MLFLOW_BACKEND_STORE_URI")
     """The database of the MLflow store, as MLflow's server takes it (sqlite:///… or postgresql://…)."""
+    read_replica_backend_store_uri: str | None = _also(None, "MLFLOW_READ_REPLICA_BACKEND_STORE_URI")
+    """A read-only copy of that database, which is read where no history is asked for."""
     registry_store_uri: str | None = _also(None, "MLFLOW_REGISTRY_STORE_URI")
     """The database of the model registry, which has to be the same one."""
     default_artifact_root: str | None = _also(None, "MLFLOW_DEFAULT_ARTIFACT_ROOT")
     """Where a store that is made new keeps the files of its runs."""
     artifacts_destination: str | None = _also(None, "MLFLOW_ARTIFACTS_DESTINATION")
     """Where MLflow's server keeps what it calls mlflow-artifacts:/…, so that it can be read here."""
+    backend: str = "best"
+    """How PostgreSQL is read: as `rows`, as `json` that it writes itself wherever it can, or as is `best`."""
     host: str = _also("127.0.0.1", "MLFLOW_HOST")
     """The address to listen on."""
     port: int = 8000

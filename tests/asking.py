@@ -60,28 +60,35 @@ class Client:
 
 
 class Oracle:
-    """The same schema, executed object by object by graphql-core."""
+    """The same schema, executed object by object by graphql-core; its database is opened when it is first asked."""
 
-    def __init__(self, database: Database, services: dict[type, Any], max_page: int) -> None:
-        self._database = database
-        self._services = services
-        self._max_page = max_page
+    def __init__(self, uri: str, settings: Settings) -> None:
+        self._uri = uri
+        self._database: Database | None = None
+        artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
+        self._services: dict[type, Any] = {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)}
+        self._max_page = settings.max_page
 
     @classmethod
     @asynccontextmanager
     async def of(cls, uri: str, **settings: Any) -> AsyncIterator["Oracle"]:
         """An oracle for the store at a URI."""
-        known = Settings(**settings)
-        database, artifacts = Database.of(uri), Artifacts(known.artifacts_destination, known.artifact_time_limit_s)
-        database.lacking = recording.looked_at(uri).lacking
-        await database.open()
-        yield cls(database, {Artifacts: artifacts, ModelFiles: ModelFiles(artifacts)}, known.max_page)
-        await database.close()
-        artifacts.close()
+        made = cls(uri, Settings(**settings))
+        yield made
+        if made._database is not None:
+            await made._database.close()
+        made._services[Artifacts].close()
+
+    async def _opened(self) -> Database:
+        if self._database is None:
+            self._database = Database.of(self._uri)
+            self._database.lacking = recording.looked_at(self._uri).lacking
+            await self._database.open()
+        return self._database
 
     async def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Data and errors."""
-        snapshot = self._database.snapshot()
+        snapshot = (await self._opened()).snapshot()
         try:
             result = execute(
                 executable(),

@@ -33,7 +33,7 @@ def event(kind: str, **more: Any) -> dict[str, Any]:
 
 def everything(store: Store) -> dict[str, list[Any]]:
     """All rows that a change may touch."""
-    with sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.NullPool).connect() as connection:
+    with store._engine.connect() as connection:
         return {
             table: sorted(map(repr, connection.execute(sqlalchemy.text(f"SELECT * FROM {table}")))) for table in _TABLES
         }

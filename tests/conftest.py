@@ -11,12 +11,14 @@ from uuid import uuid4
 
 import pytest
 
+from tests import compiled
 from tests.asking import Client
 from tests.changing import Changer, everything
 from tests.stores import POSTGRESQL, Store, has_postgresql
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+compiled.share()
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +26,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Templates"]
     """One empty store of each kind, its history recorded, to be copied: MLflow's migrations take seconds."""
     made = Templates(tmp_path_factory.mktemp("templates"))
     yield made
-    made.drop()
+    made.close()
 
 
 class Templates:
@@ -34,6 +36,7 @@ class Templates:
         self._folder = folder
         self._made: dict[str, str] = {}
         self._copies: list[str] = []
+        self._server: Any = None
 
     def copy(self, kind: str, folder: Path) -> str:
         """The URI of a new empty store."""
@@ -57,12 +60,12 @@ class Templates:
 
         if "postgresql" not in self._made:
             name = self._named("template")
-            _administer(f"CREATE DATABASE {name}")
+            self._administer(f"CREATE DATABASE {name}")
             begin(prepared(f"{POSTGRESQL}/{name}", artifact_root=str(self._folder)))
             self._made["postgresql"] = name
         name = self._named("copy")
         # As files, and not through the log, which takes six times as long where nobody waits for the disk.
-        _administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']} STRATEGY FILE_COPY")
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']} STRATEGY FILE_COPY")
         return f"{POSTGRESQL}/{name}"
 
     def _named(self, what: str) -> str:
@@ -73,15 +76,21 @@ class Templates:
         """Removes the database at a URI, or all that were made."""
         names = reversed(self._copies) if uri is None else [uri.rpartition("/")[2]]
         for name in [name for name in names if name in self._copies]:
-            _administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            self._administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             self._copies.remove(name)
 
+    def _administer(self, statement: str) -> None:
+        import psycopg
 
-def _administer(statement: str) -> None:
-    import psycopg
+        if self._server is None:
+            self._server = psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True)
+        self._server.execute(statement)
 
-    with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as connection:
-        connection.execute(statement)
+    def close(self) -> None:
+        """Removes all databases that were made."""
+        self.drop()
+        if self._server is not None:
+            self._server.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -102,9 +111,15 @@ def statements() -> list[str]:
 
 
 @pytest.fixture
-async def client(store: Store, statements: list[str]) -> AsyncIterator[Client]:
+def settings() -> dict[str, Any]:
+    """The settings of the server that `client` asks, where they are not the usual ones."""
+    return {}
+
+
+@pytest.fixture
+async def client(store: Store, statements: list[str], settings: dict[str, Any]) -> AsyncIterator[Client]:
     """Asks the whole server about `store`."""
-    async with Client.of(store.uri, statements) as asking:
+    async with Client.of(store.uri, statements, **settings) as asking:
         yield asking
 
 

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,20 @@ def opened(kind: str, templates: Any, folder: Path) -> Iterator[Store]:
 @contextmanager
 def connected(store: Store) -> Iterator[sqlalchemy.Connection]:
     """A transaction of somebody with a database console; foreign keys are checked everywhere."""
-    engine = sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.NullPool)
+    with _engine(store.uri).begin() as connection:
+        yield connection
+
+
+@cache
+def _engine(uri: str) -> sqlalchemy.Engine:
+    engine = sqlalchemy.create_engine(uri, poolclass=sqlalchemy.NullPool)
 
     @sqlalchemy.event.listens_for(engine, "connect")
     def _(connection: Any, _: object) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute("PRAGMA foreign_keys = ON")
 
-    with engine.begin() as connection:
-        yield connection
+    return engine
 
 
 def sql(store: Store, *statements: str, **values: Any) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from lineage_api.cli import main
 from lineage_api.store.opening import head_revision
+from tests.stores import Store
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [str(Path(sys.executable).with_name("lineage-api"))]
@@ -103,6 +104,20 @@ def refusal(*arguments, **more):
     assert (code, said) == (2, "")
     [line] = complained.splitlines()
     return line.removeprefix("lineage-api: ")
+
+
+def test_a_read_replica(uri, templates, tmp_path):
+    """It is served from, also where MLflow's variable names it; one that is not there is refused at the start."""
+    (tmp_path / "replica").mkdir()
+    replica = Store(templates.copy("sqlite", tmp_path / "replica"), tmp_path)
+    replica.experiment("of the replica")
+    replica.close()
+    with serving("--backend-store-uri", uri, MLFLOW_READ_REPLICA_BACKEND_STORE_URI=replica.uri) as server:
+        answer = asked(server.address, '{ experiment(name: "of the replica") { name } }')
+    assert answer == {"experiment": {"name": "of the replica"}}
+
+    line = refusal("--backend-store-uri", uri, "--read-replica-backend-store-uri", f"sqlite:///{tmp_path}/none.db")
+    assert line == f"the read replica sqlite:///{tmp_path}/none.db cannot be opened: unable to open database file"
 
 
 def test_help_is_there_at_once():

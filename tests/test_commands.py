@@ -10,8 +10,9 @@ import pytest
 
 from lineage_api.commands.doctor import Finding, findings
 from lineage_api.migrations import recording
+from lineage_api.store.indexes import INDEXES
 from tests.histories import connected
-from tests.stores import Store
+from tests.stores import POSTGRESQL, Store, has_postgresql
 from tests.test_cli import run, serving
 
 VERSION = 'mutation { createRegisteredModel(input: {name: "by us"}) { registeredModel { name } } }'
@@ -93,10 +94,73 @@ def test_the_doctor(plain):
     assert "todo  1 triggers are missing (lineage_registered_models_insert)" in said
     assert "todo  1 changes are not in the history yet" in said
 
-    run("db", "upgrade", *at)
+    run("db", "upgrade", "--with-indexes", *at)
     code, said, _ = run("doctor", *at)
     assert code == 0
     assert {line.partition("  ")[0].strip() for line in said.splitlines()} == {"ok"}
+
+
+def test_indexes_are_made_when_somebody_asks_for_it(plain):
+    """The doctor prints their statements, which is no reason to fail; `db remove` takes them out with all else."""
+    at = ("--backend-store-uri", plain.uri)
+    assert run("db", "upgrade", *at)[0] == 0
+    assert not objects(plain.uri) & {index.name for index in INDEXES}
+
+    code, said, _ = run("doctor", *at)
+    assert code == 0
+    why = "indexes are missing that make questions about a large store quicker"
+    assert f"hint  {why}: run `lineage-api db upgrade --with-indexes`, or\n" in said
+    for index in INDEXES:
+        assert f"hint  {index.statement('sqlite')};  -- for {index.helps}\n" in said
+
+    code, said, _ = run("db", "upgrade", "--with-indexes", *at)
+    assert code == 0
+    named = ", ".join(index.name for index in INDEXES)
+    assert said.endswith(f"; 0 events were added.\nIndexes that were made: {named}.\n")
+    assert run("db", "upgrade", "--with-indexes", *at)[1].endswith("\nIndexes that were made: none.\n")
+    assert "ok    the indexes are there" in run("doctor", *at)[1]
+
+    assert run("db", "remove", "--yes", *at)[0] == 0
+    assert objects(plain.uri) == set()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_statements_that_the_doctor_prints_can_be_run(kind, templates, tmp_path):
+    """By hand, by somebody who does not let a program do it."""
+    if kind == "postgresql" and not has_postgresql():
+        pytest.skip(f"no PostgreSQL answers at {POSTGRESQL}")
+    store = Store(templates.copy(kind, tmp_path), tmp_path / "artifacts")
+    said = [finding.text for finding in findings(store.uri) if finding.text.startswith("CREATE INDEX")]
+    assert len(said) == len(INDEXES)
+
+    for statement in said:
+        store.sql(statement.replace("CONCURRENTLY ", ""))
+
+    assert Finding(True, "the indexes are there that make questions about a large store quicker") in findings(store.uri)
+    templates.drop(store.uri)
+
+
+def test_the_doctor_looks_at_the_replica(plain, templates, tmp_path):
+    """Whether it can be one, and has what the store has; without tables of ours in the store, it needs none."""
+    (tmp_path / "replica").mkdir()
+    replica = Store(templates.copy("sqlite", tmp_path / "replica"), tmp_path)
+    named = {"MLFLOW_READ_REPLICA_BACKEND_STORE_URI": replica.uri}
+    at = ("doctor", "--backend-store-uri", plain.uri)
+    well, lacking = (
+        f"ok    the read replica {replica.uri} is at the same revision",
+        f"todo  the read replica {replica.uri} lacks lineage_packages: let it copy them",
+    )
+    replica.sql("DROP TABLE lineage_packages")
+    assert well in run(*at, **named)[1].splitlines()
+
+    recording.begin(plain.uri)
+    code, said, _ = run(*at, "--read-replica-backend-store-uri", replica.uri)
+    assert (code, lacking in said.splitlines()) == (1, True)
+
+    replica.sql("UPDATE alembic_version SET version_num = 'older'")
+    code, _, complained = run(*at, **named)
+    assert code == 2
+    assert complained.startswith(f"lineage-api: the read replica {replica.uri} is at revision older and the store at ")
 
 
 def test_the_doctor_looks_at_the_index(promoted):
@@ -211,6 +275,7 @@ def test_a_rollback_that_is_not_safe(promoted):
         (["db", "upgrade", "--backend-store-uri", "http://localhost"], "is a tracking server"),
         (["doctor", "--backend-store-uri", "sqlite:///nowhere.db"], "holds no store"),
         (["db", "upgrade", "--backend-store-uri", "sqlite:///nowhere.db"], "holds no store"),
+        (["db", "upgrade", "--with-indexes", "--backend-store-uri", "mysql://host/mlflow"], "mysql"),
     ],
 )
 def test_what_makes_no_sense(promoted, arguments, said):

@@ -33,8 +33,8 @@ def read(*arguments) -> Settings:
 def test_the_settings():
     """In the order of the class, with nothing left out."""
     assert [setting.name for setting in every_setting()] == [field.name for field in fields(Settings)]
-    assert every_setting()[5] == Setting("port", int, 8000, "The port to listen on.", ("LINEAGE_API_PORT",))
-    assert every_setting()[5].option == "--port"
+    assert every_setting()[7] == Setting("port", int, 8000, "The port to listen on.", ("LINEAGE_API_PORT",))
+    assert every_setting()[7].option == "--port"
 
 
 @EACH
@@ -90,6 +90,7 @@ def test_the_variables_of_mlflow_are_those_of_its_server():
     assert ours == {name: theirs[name] for name in ours}
     assert set(ours) == {
         "backend_store_uri",
+        "read_replica_backend_store_uri",
         "registry_store_uri",
         "default_artifact_root",
         "artifacts_destination",

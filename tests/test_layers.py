@@ -17,7 +17,7 @@ MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may 
     "app": "config api pages registry migrations store engine starlette",
     "commands": "config app analysis migrations store sqlalchemy click uvicorn",
     "pages": "starlette",
-    "api": "config graph registry engine store graphql strawberry sqlalchemy starlette",
+    "api": "config graph registry engine store graphql strawberry sqlalchemy starlette backports compression",
     "graph": "registry analysis store engine graphql strawberry sqlalchemy",
     "registry": "analysis store sqlalchemy mlflow",
     "analysis": "",

@@ -21,12 +21,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lineage_api.api import graphiql
+from lineage_api.api.accepted import weights
+from lineage_api.api.compression import Compressor
 from lineage_api.api.context import Context
+from lineage_api.api.databases import Databases
 from lineage_api.api.documents import Documents, NotValid
 from lineage_api.api.failures import BAD_USER_INPUT, told
 from lineage_api.engine import ColumnarExecutionContext
 from lineage_api.store.allowance import one_operation
-from lineage_api.store.database import Database
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -62,7 +64,7 @@ class GraphQL:
     def __init__(
         self,
         schema: GraphQLSchema,
-        database: Database,
+        databases: Databases,
         services: Mapping[type, Any],
         *,
         max_page: int,
@@ -70,18 +72,21 @@ class GraphQL:
         max_document_tokens: int,
     ) -> None:
         self._schema = schema
-        self._database = database
+        self._databases = databases
         self._services = services
         self._max_page = max_page
         self._max_body_bytes = max_body_bytes
         self._documents = Documents(schema, max_document_tokens)
+        self._compressor = Compressor()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Any method is let in here, so that the refusal of one says which would be right."""
+        request = Request(scope, receive)
         try:
-            response = await self.answer(Request(scope, receive))
+            response = await self.answer(request)
         except Exception as error:  # noqa: BLE001 - whatever it is, clients are told as of any other defect
             response = _json({"errors": told([located_error(error)])}, JSON, 500)
+        await self._compressor.compress(response, request)
         await response(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
@@ -112,7 +117,7 @@ class GraphQL:
         document = self._documents.document(question.query)
         if is_safe:
             _require_query(document, question.operation_name)
-        snapshot = self._database.snapshot()
+        snapshot = self._databases.read_by(document).snapshot()
         context = Context(snapshot, self._services, self._max_page, question.actor)
         try:
             with one_operation():
@@ -129,6 +134,10 @@ class GraphQL:
             return result
         finally:
             await snapshot.close()
+
+    def close(self) -> None:
+        """Lets go of what answers were compressed with."""
+        self._compressor.close()
 
     async def _question(self, request: Request) -> Question:
         if request.method == "POST":
@@ -170,17 +179,10 @@ def _require_query(document: DocumentNode, name: str | None) -> None:
 @lru_cache(1000)
 def _media_type(accepted: str, offered: tuple[str, ...]) -> str | None:
     """Which of the types that are offered an `Accept` header likes best; who takes anything is given JSON."""
-    wishes = dict(map(_wish, accepted.split(",")))
+    wishes = dict(weights(accepted))
     wishes.setdefault(JSON, max(wishes.get("application/*", 0), wishes.get("*/*", 0)))
     best = max(offered, key=lambda kind: wishes.get(kind, 0))
     return best if wishes.get(best) else None
-
-
-def _wish(part: str) -> tuple[str, float]:
-    """A part of an `Accept` header: a media type, and how much it is liked."""
-    kind, _, parameters = part.partition(";")
-    weight = re.search(r"\bq=([01](?:\.\d*)?)", parameters)
-    return kind.strip().lower(), float(weight[1]) if weight else 1
 
 
 def _status(media_type: str) -> int:

@@ -10,6 +10,7 @@ from lineage_api.api.query import Query
 from lineage_api.api.user_errors import ERRORS
 from lineage_api.engine.leaves import KINDS
 from lineage_api.engine.schema import columnar
+from lineage_api.graph import forms  # noqa: F401 - which PostgreSQL writes its answers by
 from lineage_api.graph.dataset import Dataset
 from lineage_api.graph.event import RegistryEvent
 from lineage_api.graph.experiment import Experiment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from lineage_api.migrations import recording
-from lineage_api.store import convert, model_index, reconciliation
+from lineage_api.store import convert, indexes, model_index, reconciliation, replica
 from lineage_api.store.engines import reading
 from lineage_api.store.uris import masked
 
@@ -15,14 +15,24 @@ from lineage_api.store.uris import masked
 class Finding:
     """Something that was looked at."""
 
-    is_well: bool
+    is_well: bool | None
+    """None where it may stay as it is, and something else would be quicker."""
     text: str
 
 
-def findings(uri: str) -> list[Finding]:
-    """What there is to say of a database that MLflow's tables are in."""
+def findings(uri: str, read_from: str | None = None) -> list[Finding]:
+    """What there is to say of a database that MLflow's tables are in, and of a replica of it."""
     first = Finding(True, f"{masked(uri)} is a store of the MLflow that is installed")
-    return [first, *_history(uri), *_model_files(uri), *_journal(uri)]
+    return [first, *_replica(uri, read_from), *_history(uri), *_model_files(uri), *_journal(uri), *_indexes(uri)]
+
+
+def _replica(uri: str, read_from: str | None) -> Iterator[Finding]:
+    if (found := replica.prepared(read_from, uri)) is None:
+        return
+    if names := replica.missing(found, recording.looked_at(uri).lacking):
+        yield Finding(False, f"the read replica {masked(found)} lacks {', '.join(names)}: let it copy them")
+    else:
+        yield Finding(True, f"the read replica {masked(found)} is at the same revision")
 
 
 def _history(uri: str) -> Iterator[Finding]:
@@ -72,3 +82,19 @@ def _journal(uri: str) -> Iterator[Finding]:
             f"the journal mode is {mode}: a write waits for readers and holds up new ones; with everybody stopped, run"
             " `PRAGMA journal_mode = WAL` once",
         )
+
+
+def _indexes(uri: str) -> Iterator[Finding]:
+    with reading(uri).connect() as connection:
+        kind = connection.dialect.name
+        missing = indexes.missing(connection) if kind in indexes.KINDS else ()
+    if missing:
+        yield Finding(
+            None,
+            "indexes are missing that make questions about a large store quicker: run `lineage-api db upgrade"
+            " --with-indexes`, or",
+        )
+    for index in missing:
+        yield Finding(None, f"{index.statement(kind)};  -- for {index.helps}")
+    if kind in indexes.KINDS and not missing:
+        yield Finding(True, "the indexes are there that make questions about a large store quicker")

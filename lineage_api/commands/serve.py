@@ -11,6 +11,7 @@ import uvicorn
 from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.migrations.recording import looked_at
+from lineage_api.store import replica
 from lineage_api.store.opening import prepared
 from lineage_api.store.uris import masked
 
@@ -23,8 +24,9 @@ def served(settings: Settings) -> None:
         artifact_root=settings.default_artifact_root,
         create=not settings.read_only,
     )
+    read_from = replica.prepared(settings.read_replica_backend_store_uri, uri)
     looked_at(uri)  # a history of a later release is refused here, in one line
-    app = create_app(replace(settings, backend_store_uri=uri))
+    app = create_app(replace(settings, backend_store_uri=uri, read_replica_backend_store_uri=read_from))
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=3, server_header=False)
     with _listener(settings.host, settings.port) as listener, suppress(KeyboardInterrupt):
         place = _address(settings.host, listener.getsockname()[1])

@@ -101,18 +101,24 @@ class Arrow(Level):
                 shape.append((name, frozen(value)))
         return tuple(shape), values
 
-    def _given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def is_sql(self, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        """Whether one statement tells all of it; those that work anything out beside their statements say so."""
+        return True
+
+    def _given(self, arguments: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         """The arguments as `narrow` takes them."""
         given = _those(self._narrowing, arguments)
         return {
-            name: bindparam(name, None) if name in self._late and value is not None else value
+            name: bindparam(prefix + name, None) if name in self._late and value is not None else value
             for name, value in given.items()
         }
 
-    def selected(self, arguments: Mapping[str, Any], *columns: ColumnElement[Any], **source: Any) -> Select[Any]:
-        """A statement that reads these columns of the rows that the arguments ask for."""
+    def selected(
+        self, arguments: Mapping[str, Any], *columns: ColumnElement[Any], prefix: str = "", **source: Any
+    ) -> Select[Any]:
+        """A statement that reads these columns of the rows that the arguments ask for; its parameters have a prefix."""
         rows = self.rows.select(*columns, **source)
-        return rows if self.narrow is None else self.narrow(rows, **self._given(arguments))
+        return rows if self.narrow is None else self.narrow(rows, **self._given(arguments, prefix))
 
     @property
     def is_joined(self) -> bool:
@@ -121,6 +127,11 @@ class Arrow(Level):
         Only where an index leads from keys to rows are both joined: else each key would cost a scan.
         """
         return not self.to or self.rows.is_indexed_by(self.to)
+
+    @property
+    def has_index(self) -> bool:
+        """Whether an index leads to the rows of one parent after the other."""
+        return not self.to or any(getattr(column, "index", False) for column in self.to)
 
     @property
     def marks(self) -> list[str]:

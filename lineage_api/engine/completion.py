@@ -261,13 +261,12 @@ class Completion:
 
 def null_error(field: FieldPlan) -> TypeError:
     """What is wrong where null is not allowed."""
-    return TypeError(f"Cannot return null for non-nullable field {field.parent_type.name}.{field.name}.")
+    return TypeError(f"Cannot return null for non-nullable field {field.label}.")
 
 
 def _as_list(field: FieldPlan, value: Any) -> Any:
     if not is_iterable(value):
-        where = f"{field.parent_type.name}.{field.name}"
-        return GraphQLError(f"Expected Iterable, but did not find one for field '{where}'.")
+        return GraphQLError(f"Expected Iterable, but did not find one for field '{field.label}'.")
     return outcome(list, value)
 
 

@@ -1,5 +1,6 @@
 """Execution of an operation, a level at a time, as an execution context of graphql-core."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,15 @@ from graphql import (
 from graphql.execution.execute import SELECTIONS_NESTED_TOO_DEEPLY
 
 from lineage_api.engine.completion import NONE, Completed, Completion
+from lineage_api.engine.json_answers import JsonAnswers
 from lineage_api.engine.levels import Call, Column, settled
 from lineage_api.engine.places import Field, Place, located
 from lineage_api.engine.plans import FieldPlan, Selection, plan_of
 from lineage_api.engine.response import objects
 from lineage_api.engine.steps import Steps, drive, together
 from lineage_api.engine.tables import Table, as_objects
+
+_log = logging.getLogger(__name__)
 
 
 class ColumnarExecutionContext(ExecutionContext):
@@ -44,8 +48,10 @@ class ColumnarExecutionContext(ExecutionContext):
         if operation.operation is OperationType.MUTATION:
             data = yield from execution.one_by_one(selection, root_value)
         else:
-            [data], nulled = yield from execution.select(selection, [root_value], Place())
-            data = None if nulled else data
+            data = yield from execution.at_once(selection)
+            if data is None:
+                [data], nulled = yield from execution.select(selection, [root_value], Place())
+                data = None if nulled else data
         self.collected_errors.errors.extend(located(execution.problems))
         return data
 
@@ -64,6 +70,12 @@ class ColumnarExecutionContext(ExecutionContext):
 
 class Execution(Completion):
     """One run of an operation."""
+
+    def __init__(self, execution: ExecutionContext) -> None:
+        super().__init__(execution)
+        context = execution.context_value
+        self.json = None if execution.middleware_manager else JsonAnswers.of(context, execution.variable_values)
+        """What the database answers by itself, where it can."""
 
     def select(self, selection: Selection, parents: Any, place: Place) -> Steps[Completed]:
         """The objects of the response for some parents, and the indices of those that become null."""
@@ -84,6 +96,17 @@ class Execution(Completion):
                 nulled |= failed
         return objects(selection.names, columns, len(parents)), nulled
 
+    def at_once(self, selection: Selection) -> Steps[Any]:
+        """The data of a query that the database answers by itself; None where it does not."""
+        if self.json is None:
+            return None
+        try:
+            return (yield from self.json.data(selection))
+        except Exception:  # noqa: BLE001 - whatever went wrong, rows tell at which fields
+            _log.warning("A statement that writes JSON failed; rows answer", exc_info=True)
+            self.json = None
+            return None
+
     def one_by_one(self, selection: Selection, root_value: Any) -> Steps[Any]:
         """The data of a mutation: each root field when the one before it is done; none once the data are null."""
         data = {}
@@ -98,6 +121,8 @@ class Execution(Completion):
         """A column of the response: resolved and completed."""
         where = Field(above, rank, field.key, field.parent_type.name, is_required=field.shape.is_required)
         try:
+            if self.json is not None and (fragments := (yield from self.json.related(field, parents))) is not None:
+                return fragments, NONE
             values = yield from self._resolved(field, parents, where)
         except Exception as error:  # noqa: BLE001 - resolvers are anybody's code; their errors are answers
             values = [error] * len(parents)
@@ -117,8 +142,7 @@ class Execution(Completion):
         call = Call(parents, arguments, self.execution.context_value, field.below, field.memo)
         values = yield from settled(field.level.resolve(call))
         if len(values) != len(parents):
-            name = f"{field.parent_type.name}.{field.name}"
-            raise ValueError(f"{name} was resolved for {len(parents)} parents and gave {len(values)} values.")
+            raise ValueError(f"{field.label} was resolved for {len(parents)} parents and gave {len(values)} values.")
         return values
 
     def _one_by_one(self, field: FieldPlan, parents: Sequence[Any], place: Place) -> list[Any]:

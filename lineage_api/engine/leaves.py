@@ -25,10 +25,11 @@ _OWN_FORM: dict[GraphQLLeafType, frozenset[type]] = {
 class Leaf:
     """How the values of a scalar or enum type are put into the response."""
 
-    __slots__ = ("_is_enum", "_is_fit", "_kinds", "_type")
+    __slots__ = ("_is_enum", "_is_fit", "_kinds", "_type", "name")
 
     def __init__(self, type_: GraphQLLeafType) -> None:
         self._type = type_
+        self.name: str = type_.name
         self._kinds: AbstractSet[type] = _OWN_FORM.get(type_) or type_.extensions.get(KINDS) or frozenset()
         self._is_fit = _FIT.get(type_)
         self._is_enum = isinstance(type_, GraphQLEnumType)

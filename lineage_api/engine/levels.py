@@ -146,10 +146,13 @@ class Column(Level):
         *names: str,
         convert: Callable[..., Any] | None = None,
         convert_all: Callable[..., Sequence[Any]] | None = None,
+        form: Callable[..., Any] | None = None,
     ) -> None:
         self.needs = names
         self.convert = convert
         self.convert_all = convert_all
+        self.form = form
+        """What the conversion makes, in SQL (see `forms`), where it is not the conversion's own form."""
 
     @property
     def is_bare(self) -> bool:
@@ -195,8 +198,13 @@ class Either(Level):
         self.needs = otherwise.needs
         self.needs_with = {argument: given.needs}
 
+    def chosen(self, arguments: Mapping[str, Any]) -> Level:
+        """The level for some arguments."""
+        return self.otherwise if arguments.get(self.argument) is None else self.given
+
     def resolve(self, call: Call) -> Any:
-        if call.arguments.get(self.argument) is None:
-            return self.otherwise.resolve(call)
+        level = self.chosen(call.arguments)
+        if level is self.otherwise:
+            return level.resolve(call)
         memo = call.memo.setdefault(self.argument, {})
-        return self.given.resolve(Call(call.parents, call.arguments, call.context, call.below, memo))
+        return level.resolve(Call(call.parents, call.arguments, call.context, call.below, memo))

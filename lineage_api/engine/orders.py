@@ -81,10 +81,10 @@ class Order:
         """The parameters of `follows` for the row with this sort key."""
         return {f"after_{i}_": value for i, value in enumerate(key)}
 
-    def follows(self, missing: Sequence[bool]) -> ColumnElement[bool]:
+    def follows(self, missing: Sequence[bool], prefix: str = "") -> ColumnElement[bool]:
         """That a row comes after the one whose sort key is bound; `missing` says which parts of that are null."""
         terms = self.terms
-        binds = [bindparam(f"after_{i}_", None, type_=term.expression.type) for i, term in enumerate(terms)]
+        binds = [bindparam(f"{prefix}after_{i}_", None, type_=term.expression.type) for i, term in enumerate(terms)]
         directions = {term.is_descending for term in terms}
         if len(directions) == 1 and not any(term.can_be_null for term in terms):
             # As one comparison of rows, which an index can follow.

@@ -93,6 +93,11 @@ class FieldPlan:
             for argument in self.nodes[0].arguments:
                 yield from self.level.needs_with.get(argument.name.value, ())
 
+    @property
+    def label(self) -> str:
+        """Its name in the schema."""
+        return f"{self.parent_type.name}.{self.name}"
+
     @cached_property
     def below(self) -> "Below":
         """What is selected below it."""
@@ -102,7 +107,8 @@ class FieldPlan:
 class Selection:
     """The fields that are selected on an object type."""
 
-    def __init__(self, type_: GraphQLObjectType, fields: list[FieldPlan]) -> None:
+    def __init__(self, plan: "Plan", type_: GraphQLObjectType, fields: list[FieldPlan]) -> None:
+        self.plan = plan
         self.type = type_
         self.fields = fields
         self.names = [field.key for field in fields]
@@ -155,6 +161,8 @@ class Plan:
         self.operation = execution.operation
         self.fragments = execution.fragments
         self._booleans = booleans
+        self.kept: dict[Any, Any] = {}
+        """What is worked out once for its fields and selections, by those who work it out."""
         self._selections: dict[tuple[Any, ...], Selection] = {}
         self._leaves: dict[Any, Leaf] = {}
 
@@ -178,7 +186,9 @@ class Plan:
     def _selection(self, type_: GraphQLObjectType, fields: dict[str, list[FieldNode]]) -> Selection:
         # A field that the type lacks is left out, as graphql-core does with documents that were not validated.
         known = ((key, nodes, get_field_def(self.schema, type_, nodes[0])) for key, nodes in fields.items())
-        return Selection(type_, [FieldPlan(self, type_, key, nodes, field) for key, nodes, field in known if field])
+        return Selection(
+            self, type_, [FieldPlan(self, type_, key, nodes, field) for key, nodes, field in known if field]
+        )
 
     def shape(self, type_: Any, *, is_required: bool = False) -> Shape:
         """The shape of an output type."""

@@ -156,6 +156,19 @@ class Reader(Protocol):
         """The rows that a statement gives."""
 
 
+class JsonReader(Reader, Protocol):
+    """Reads a database that can write answers itself."""
+
+    @property
+    def backend(self) -> str:
+        """How it is read: as `rows`, as `json` wherever it can write that, or as is `best`."""
+
+    def fetch_json(
+        self, statement: Statement, values: Mapping[str, Any], *, is_all: bool = False
+    ) -> Awaitable[Sequence[bytes | None]]:
+        """The only column of a statement's rows, as it came; `is_all` says that nothing else is to be read."""
+
+
 def checked(value: Any) -> Any:
     """A value that every database takes."""
     if isinstance(value, str) and "\0" in value:

@@ -38,6 +38,9 @@ _Reached = dict[Any, set[int]]
 class CameOf(VersionPage):
     """A page of the versions that came of each dataset; they are found first, and narrowed and ordered after."""
 
+    def is_sql(self, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        return False
+
     def resolve(self, call: Call) -> Steps[Any]:
         datasets = list(zip(*map(call.column, self.needs), strict=True))
         reached = yield from _readers(call, datasets)

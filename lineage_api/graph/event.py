@@ -1,9 +1,12 @@
 """What has happened in the registry."""
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
+from sqlalchemy import ColumnElement, and_, case, or_
 
+from lineage_api.engine.forms import form, literal, named
 from lineage_api.engine.nouns import arrow, column, noun
 from lineage_api.graph.abilities import Node
 from lineage_api.graph.event_filter import EventOrigin, RegistryEventKind
@@ -20,10 +23,23 @@ def _stage(stage: str | None) -> Stage | None:
     return None if stage is None or stage == DELETED else Stage(stage)
 
 
+@form(_stage)
+def _stage_form(stage: ColumnElement[str]) -> ColumnElement[Any]:
+    return case(
+        (and_(stage.is_not(None), stage != literal(DELETED)), named({each.value: each for each in Stage}, stage))
+    )
+
+
 def _entered(kind: str, stage: str | None) -> Stage | None:
     """A stage that a version entered; a version begins in none."""
     entered = _stage(stage)
     return None if kind == "VERSION_REGISTERED" and entered is Stage.NONE else entered
+
+
+@form(_entered)
+def _entered_form(kind: ColumnElement[str], stage: ColumnElement[str]) -> ColumnElement[Any]:
+    is_entered = or_(kind != literal("VERSION_REGISTERED"), stage != literal(str(Stage.NONE.value)))
+    return case((is_entered, _stage_form(stage)))
 
 
 @noun

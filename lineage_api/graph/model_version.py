@@ -5,8 +5,9 @@ from enum import Enum
 from typing import Any
 
 import strawberry
-from sqlalchemy import Select
+from sqlalchemy import Boolean, ColumnElement, Select, func, literal_column
 
+from lineage_api.engine.forms import form, literal, named
 from lineage_api.engine.nouns import Connection, arrow, batch, column, either, noun, resolved
 from lineage_api.graph.abilities import LineageNode, Node, Taggable, lineage_arguments, tagged
 from lineage_api.graph.artifact import listings
@@ -54,12 +55,27 @@ def _is_deleted(stage: str) -> bool:
     return stage == DELETED
 
 
+@form(_is_deleted)
+def _is_deleted_form(stage: ColumnElement[str]) -> ColumnElement[bool]:
+    return func.coalesce(stage == literal(DELETED), literal_column("false", Boolean))
+
+
 def _stage(stage: str) -> Stage:
     return Stage.NONE if stage == DELETED else Stage(stage)
 
 
+@form(_stage)
+def _stage_form(stage: ColumnElement[str]) -> ColumnElement[str]:
+    return named({DELETED: Stage.NONE} | {each.value: each for each in Stage}, stage)
+
+
 def _stage_slot(history_id: int | None, version: int) -> tuple[int | None, str]:
     return history_id, f"stage/{version}"
+
+
+@form(_stage_slot)
+def _stage_slot_form(history_id: ColumnElement[int], version: ColumnElement[int]) -> list[ColumnElement[Any]]:
+    return [history_id, states.stage_slot(version)]
 
 
 def _at(rows: Select[Any], at: AsItStood | None = None) -> Select[Any]:
@@ -68,6 +84,12 @@ def _at(rows: Select[Any], at: AsItStood | None = None) -> Select[Any]:
 
 def _status(status: str | None) -> ModelVersionStatus:
     return ModelVersionStatus(status or "READY")
+
+
+@form(_status)
+def _status_form(status: ColumnElement[str]) -> ColumnElement[str]:
+    members = {each.value: each for each in ModelVersionStatus}
+    return named(members, func.coalesce(func.nullif(status, ""), literal("READY")))
 
 
 @noun

@@ -5,7 +5,7 @@ Nouns that several tables hold, such as Metric, have the same columns in each.
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, literal_column, select
+from sqlalchemy import ColumnElement, String, case, func, literal_column, select
 
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Rows
@@ -23,7 +23,7 @@ def _run_tag(key: str) -> ColumnElement[Any]:
 
 def _stated(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """A text, null where it is empty."""
-    return func.nullif(column, "")
+    return func.nullif(column, "", type_=String)
 
 
 EXPERIMENTS = Rows.of(t.experiments).where(t.experiments.c.workspace == origins.WORKSPACE)
@@ -32,7 +32,9 @@ RUNS = Rows.of(
     t.runs,
     display_name=func.coalesce(_stated(t.runs.c.name), _stated(_run_tag("mlflow.runName")), t.runs.c.run_uuid),
     # MLflow's client writes `unknown` for a user that it was not told.
-    user=func.coalesce(func.nullif(_stated(t.runs.c.user_id), "unknown"), _stated(_run_tag("mlflow.user"))),
+    user=func.coalesce(
+        func.nullif(_stated(t.runs.c.user_id), "unknown", type_=String), _stated(_run_tag("mlflow.user"))
+    ),
     description=_run_tag("mlflow.note.content"),
 )
 

@@ -29,9 +29,12 @@ class VersionPage(Page):
     into the filter. Candidates are the versions that meet the other conditions.
     """
 
+    def is_sql(self, arguments: Mapping[str, Any]) -> bool:
+        return not _wanted(arguments)
+
     def resolve(self, call: Call) -> Steps[Any]:
         filter_by = call.arguments.get("filter_by")
-        wanted = [Wanted.of(condition) for condition in conditions_in(filter_by)] if is_given(filter_by) else []
+        wanted = _wanted(call.arguments)
         if wanted:
             self._check(call, filter_by)
             indexed, read = yield from self._known(call, filter_by, wanted)
@@ -78,6 +81,12 @@ class VersionPage(Page):
         is_read = exists().where(model_files.c.location == location, model_files.c.read_at.is_not(None))
         # Those first that were never tried: there may not be time for all.
         return rows.where(~is_read).order_by(*columns)
+
+
+def _wanted(arguments: Mapping[str, Any]) -> list[Wanted]:
+    """The packages that a filter asks for."""
+    filter_by = arguments.get("filter_by")
+    return [Wanted.of(condition) for condition in conditions_in(filter_by)] if is_given(filter_by) else []
 
 
 def _rows(

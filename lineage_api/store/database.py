@@ -1,21 +1,24 @@
 """The database of a store, read in snapshots on its driver."""
 
 import asyncio
+import logging
 import os
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from sqlalchemy import Dialect, Select, make_url
 
-from lineage_api.errors import TimedOut
+from lineage_api.errors import TimedOut, Unsuitable
 from lineage_api.store import functions
 from lineage_api.store.dialects import dialect_of
 from lineage_api.store.statements import Compiled, Plain, Prepared, Statement
 from lineage_api.store.uris import existing
+
+_log = logging.getLogger(__name__)
 
 Row = Sequence[Any]
 Observer = Callable[[str], None]
@@ -25,6 +28,9 @@ LOCK_WAIT_S = 2.0
 MAX_CONNECTIONS = 16
 """How many connections are kept open."""
 
+
+BACKENDS = ("rows", "json", "best")
+"""How a database may be read."""
 
 _REVISION = Plain("SELECT version_num FROM alembic_version")
 
@@ -64,9 +70,16 @@ class Database(ABC):
         """Told the text of each statement that is run."""
 
     @staticmethod
-    def of(uri: str, observe: Observer | None = None) -> "Database":
-        """The database at a URI that `opening.prepared` has let pass."""
-        return SQLite(uri, observe) if uri.startswith("sqlite") else PostgreSQL(uri, observe)
+    def of(uri: str, observe: Observer | None = None, backend: str = "best") -> "Database":
+        """The database at a URI that `opening.prepared` has let pass, and how it is to be read (see PostgreSQL).
+
+        Raises Unsuitable where it cannot be read so.
+        """
+        if backend not in BACKENDS:
+            raise Unsuitable(f"the backend must be one of {', '.join(BACKENDS)}, not {backend}")
+        if backend == "json" and uri.startswith("sqlite"):
+            raise Unsuitable("SQLite is read as rows: its JSON cuts off the digits of numbers; leave the backend out")
+        return SQLite(uri, observe) if uri.startswith("sqlite") else PostgreSQL(uri, observe, backend)
 
     async def open(self) -> None:  # noqa: B027 - SQLite shares nothing
         """Opens what is shared by all snapshots."""
@@ -214,8 +227,10 @@ class PostgreSQL(Database):
 
     kind = "postgresql"
 
-    def __init__(self, uri: str, observe: Observer | None = None) -> None:
+    def __init__(self, uri: str, observe: Observer | None = None, backend: str = "best") -> None:
         super().__init__(observe)
+        self.backend = backend
+        """How its snapshots are read: as `rows`, as `json` wherever it can write that, or as is `best`."""
         self._uri = make_url(uri).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: Any = None
 
@@ -223,11 +238,13 @@ class PostgreSQL(Database):
         return PostgreSQLSnapshot(self)
 
     async def open(self) -> None:
-        from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415 - an extra that SQLite does without
+        from psycopg import AsyncRawCursor  # noqa: PLC0415 - an extra that SQLite does without
+        from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
 
         self._pool = AsyncConnectionPool(
             self._uri,
-            kwargs={"autocommit": True},
+            kwargs={"autocommit": True, "cursor_factory": AsyncRawCursor},
+            configure=_configure,
             min_size=1,
             max_size=MAX_CONNECTIONS,
             open=False,
@@ -236,8 +253,8 @@ class PostgreSQL(Database):
         )
         await self._pool.open()
 
-    async def take(self) -> Any:
-        """A connection of the pool, in a transaction of its own."""
+    async def run(self, statements: Sequence[tuple[str, Any]]) -> tuple[Any, list[Any]]:
+        """A connection of the pool, and the cursors of these statements, which were its first."""
         from psycopg import OperationalError  # noqa: PLC0415 - an extra that SQLite does without
         from psycopg_pool import PoolTimeout  # noqa: PLC0415
 
@@ -247,18 +264,21 @@ class PostgreSQL(Database):
             except PoolTimeout:
                 break
             try:
-                await connection.execute(_BEGIN, prepare=False)
-            except OperationalError:
+                return connection, await sent(connection, statements)
+            except BaseException as error:
+                await self.give_back(connection)
                 # One of those that the server had before it was started again; the pool drops it.
-                await self._pool.putconn(connection)
-            else:
-                return connection
+                if not (isinstance(error, OperationalError) and connection.broken):
+                    raise
         raise TimedOut("The database does not answer; try again.")
 
     async def give_back(self, connection: Any) -> None:
-        """Returns a connection to the pool."""
+        """Returns a connection to the pool, which drops one that is lost."""
         try:
-            await connection.rollback()
+            if connection.info.transaction_status:
+                await connection.rollback()
+        except Exception:  # noqa: BLE001 - with the connection its transaction is gone
+            _log.debug("A connection was lost", exc_info=True)
         finally:
             await self._pool.putconn(connection)
 
@@ -267,29 +287,114 @@ class PostgreSQL(Database):
             await self._pool.close()
 
 
-# Compiling a statement takes longer than any of ours does.
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL jit = off"
+async def _configure(connection: Any) -> None:
+    # Compiling a statement takes longer than any of ours does.
+    await connection.execute("SET jit = off")
+
+
+_BEGIN = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None)
+
+
+async def sent(connection: Any, statements: Sequence[tuple[str, Any]]) -> list[Any]:
+    """The cursors of statements that were sent together."""
+    if len(statements) == 1:
+        return [await connection.execute(*statements[0])]
+    async with connection.pipeline():
+        return [await connection.execute(*statement) for statement in statements]
+
+
+@dataclass(slots=True)
+class _Question:
+    """A statement that waits to be sent, and what its answer is to be made of."""
+
+    statement: tuple[str, Any]
+    answer: asyncio.Future[Any]
+    is_json: bool
 
 
 class PostgreSQLSnapshot(Snapshot):
-    """A read-only transaction at REPEATABLE READ, begun with the first statement."""
+    """A read-only transaction at REPEATABLE READ, begun with the first statement.
+
+    Statements that are asked for at the same time are sent together.
+    """
 
     def __init__(self, database: PostgreSQL) -> None:
         self.dialect = database.dialect
+        self.backend = database.backend
         self._database = database
-        self._connection: asyncio.Future[Any] | None = None
+        self._connection: Any = None
+        self._waiting: list[_Question] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._failure: TimedOut | None = None
 
-    async def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        if self._connection is None:
-            self._connection = asyncio.ensure_future(self._database.take())
-        connection = await asyncio.shield(self._connection)
+    def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Awaitable[Sequence[Row]]:
+        return self._asked(statement, values, is_json=False)
+
+    def fetch_json(
+        self, statement: Statement, values: Mapping[str, Any], *, is_all: bool = False
+    ) -> Awaitable[Sequence[bytes | None]]:
+        """The only column of the rows of a statement, as it came; in no transaction where it is all that is read."""
+        return self._alone(statement, values) if is_all else self._asked(statement, values, is_json=True)
+
+    async def _alone(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[bytes | None]:
         self._database.observe(statement.text)
-        cursor = await connection.execute(statement.text, statement.parameters(values))
-        rows: Sequence[Row] = await cursor.fetchall()
-        return rows
+        try:
+            connection, [cursor] = await self._database.run([(statement.text, statement.parameters(values))])
+        except TimedOut as error:
+            self._failure = error
+            raise
+        found = _as_it_came(cursor)
+        await self._database.give_back(connection)
+        return found
+
+    def _asked(self, statement: Statement, values: Mapping[str, Any], *, is_json: bool) -> asyncio.Future[Any]:
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Question((statement.text, statement.parameters(values)), answer, is_json))
+        if self._sending is None:
+            self._sending = asyncio.ensure_future(self._send())
+        return answer
+
+    async def _send(self) -> None:
+        """Sends what waits, and what comes to wait meanwhile."""
+        while self._waiting:
+            questions, self._waiting = self._waiting, []
+            try:
+                answers = await self._answers(questions)
+            except BaseException as error:
+                for question in questions:
+                    if not question.answer.done():
+                        question.answer.set_exception(error)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                for question, answer in zip(questions, answers, strict=True):
+                    if not question.answer.done():
+                        question.answer.set_result(answer)
+        self._sending = None
+
+    async def _answers(self, questions: Sequence[_Question]) -> list[Any]:
+        statements = [question.statement for question in questions]
+        for text, _ in statements:
+            self._database.observe(text)
+        if self._failure is not None:
+            raise self._failure
+        if self._connection is not None:
+            cursors = await sent(self._connection, statements)
+        else:
+            self._connection, [_, *cursors] = await self._database.run([_BEGIN, *statements])
+        pairs = zip(questions, cursors, strict=True)
+        return [_as_it_came(cursor) if each.is_json else await cursor.fetchall() for each, cursor in pairs]
 
     async def close(self) -> None:
+        if self._sending is not None:
+            # Whoever asked has gone.
+            self._sending.cancel()
+            await asyncio.wait([self._sending])
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            with suppress(Exception):  # a connection that could not be had need not be given back
-                await self._database.give_back(await connection)
+            await self._database.give_back(connection)
+
+
+def _as_it_came(cursor: Any) -> list[bytes | None]:
+    result = cursor.pgresult
+    return [result.get_value(row, 0) for row in range(result.ntuples)]

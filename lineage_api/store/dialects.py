@@ -1,6 +1,6 @@
 """The words in which each database is asked, whether or not it has our own tables."""
 
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import Dialect, Table
@@ -21,7 +21,7 @@ def dialect_of(name: str, lacking: frozenset[str] = frozenset()) -> Dialect:
 
 _DIALECTS: dict[str, Any] = {
     "sqlite": lambda: sqlite.dialect(paramstyle="qmark"),
-    "postgresql": postgresql.psycopg.dialect,
+    "postgresql": partial(postgresql.psycopg.dialect, paramstyle="numeric_dollar"),
 }
 
 

@@ -36,6 +36,13 @@ class in_path(GenericFunction[str]):  # noqa: N801
     inherit_cache = True
 
 
+class likely(GenericFunction[bool]):  # noqa: N801
+    """Whether a condition is met that many rows meet: SQLite, lacking statistics, thinks that an index leads to few."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
 class texts_in(GenericFunction[str]):  # noqa: N801
     """The texts in an array in JSON, as rows."""
 
@@ -76,6 +83,11 @@ def _contains_alike(element: Any, compiler: Any, **options: Any) -> str:
 def _contains_alike_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     text, part = (compiler.process(clause, **options) for clause in element.clauses)
     return f"(strpos(lower({text}), lower({part})) > 0)"
+
+
+@compiles(likely, "postgresql")
+def _likely_postgresql(element: Any, compiler: Any, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)})"
 
 
 @compiles(in_path, "postgresql")

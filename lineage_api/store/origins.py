@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, case, exists, func, or_, select
 
 from lineage_api.store.functions import model_in_path, run_in_path
 from lineage_api.store.tables import logged_models, model_versions, registered_model_tags
@@ -47,11 +47,11 @@ is_scanned_version: ColumnElement[bool] = and_(
 """The same where all rows are looked at: the one workspace has all of them, and the way by its index is longer."""
 
 stated_source: ColumnElement[str] = case(
-    (_versions.current_stage != "Deleted_Internal", func.nullif(_versions.source, ""))
+    (_versions.current_stage != "Deleted_Internal", func.nullif(_versions.source, "", type_=String))
 )
 """What a version was registered from; null once it has been deleted, since MLflow writes something else over it."""
 
-_files_at = func.coalesce(func.nullif(_versions.storage_location, ""), stated_source)
+_files_at = func.coalesce(func.nullif(_versions.storage_location, "", type_=String), stated_source)
 
 artifact_uri: ColumnElement[str] = case(
     # What MLflow did not resolve is a name, at which no files lie.
@@ -61,7 +61,7 @@ artifact_uri: ColumnElement[str] = case(
 """Where the files of a version lie; null where nobody has said."""
 
 # Versions of MLflow 1 and 2 have no place of their files beside their source.
-_place = func.coalesce(func.nullif(_versions.storage_location, ""), _versions.source)
+_place = func.coalesce(func.nullif(_versions.storage_location, "", type_=String), _versions.source)
 # With a further part, `m-…` is the name of a registered model.
 _names_model = and_(_versions.source.like("models:/m-%"), _versions.source.not_like("models:/%/%"))
 

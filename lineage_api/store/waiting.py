@@ -57,7 +57,7 @@ class Patience:
         answers: list[Any] = [None] * len(questions)
         for errand in errands:
             self._remember(errand, limit_s, is_fair=is_fair)
-            for place, answer in tuple(errand.answers.items()):
+            for place, answer in dict(errand.answers).items():
                 answers[place] = answer
         return answers
 
@@ -79,7 +79,7 @@ class Patience:
             pause_s = self._left_alone_s if is_fair and not errand.answers else 0
             self._late[errand.system] = _Late(time.monotonic() + pause_s, hanging)
         elif errand.failures:
-            causes = ", ".join(sorted(errand.failures))
+            causes = ", ".join(sorted(dict(errand.failures)))
             _log.warning("%s failed to answer %d times: %s", errand.system, errand.failures.total(), causes)
         elif errand.started and len(errand.answers) < len(errand.questions):
             _log.warning("no thread was free to ask %s within %g s", errand.system, limit_s)

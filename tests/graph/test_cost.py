@@ -9,6 +9,12 @@ EXPERIMENTS = 'experiments(first: %d, filterBy: {tags: [{key: "tag"}]})'
 RUNS, DATASETS = "runs(first: %d)", "datasets(first: %d)"
 
 
+@pytest.fixture
+def settings():
+    """As rows on both databases; what PostgreSQL answers by itself is told below."""
+    return {"backend": "rows"}
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request, templates, tmp_path_factory):
     """Fifty experiments with a run each, that has all that a run can have; the first is the parent of the others."""
@@ -122,3 +128,17 @@ async def test_the_cost_of_one_object(client, statements):
         await client.ask(f"{{{question} {{name}}}}")
 
         assert len(statements) == 1
+
+
+BY_ROWS = [selection for _, selection, cost in ARROWS if "source" in selection and cost > 1]
+"""Documents, which are read in Python."""
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("settings", [{"backend": "json"}], ids=["json"])
+@pytest.mark.parametrize(("root", "selection"), [(root, selection) for root, selection, _ in ARROWS])
+async def test_what_postgresql_answers_by_itself(client, statements, root, selection):
+    """One statement, however deep."""
+    await client.ask(f"{{{root % MANY} {{nodes {{{selection}}}}}}}")
+
+    assert (len(statements) == 1) == (selection not in BY_ROWS)

@@ -116,6 +116,7 @@ async def test_a_version_that_begins_in_a_stage_and_one_that_comes_back(store, c
     assert await events(client, "kind", toStages=["ARCHIVED"]) == ["VERSION_RESTORED"]
 
 
+@pytest.mark.parametrize("settings", [{"backend": "rows"}], ids=["rows"])
 async def test_what_an_event_leads_to(store, client, statements):
     """The model by the name that it has now, the version also when it was deleted, and the cause."""
     store.registered_model("gone")

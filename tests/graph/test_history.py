@@ -195,6 +195,7 @@ async def test_an_argument_that_is_null(moved, client):
     assert (await client.ask(query, at=moment(4)))["registeredModel"]["variable"] == [then]
 
 
+@pytest.mark.parametrize("settings", [{"backend": "rows"}], ids=["rows"])
 async def test_what_is_now_costs_no_more(moved, client, statements):
     """Without a moment no statement reads the history."""
     await client.ask("""{ registeredModels { nodes {

@@ -25,9 +25,12 @@ QUESTIONS = {
 }
 
 
+@pytest.mark.parametrize("settings", [{"backend": "rows"}, {}], ids=["rows", "best"])
 @pytest.mark.parametrize("question", QUESTIONS)
-async def test_the_statements_of_a_question(store, client: Client, statements: list[str], question: str) -> None:
-    """The catalog takes six, and the others fewer."""
+async def test_the_statements_of_a_question(
+    store, client: Client, statements: list[str], settings: dict[str, str], question: str
+) -> None:
+    """The catalog takes six, and the others fewer; PostgreSQL, left to itself, answers each with one."""
     for name in ("a", "b"):
         store.registered_model(name)
         for _ in range(2):
@@ -38,4 +41,4 @@ async def test_the_statements_of_a_question(store, client: Client, statements: l
     answer = await client.ask(query % run if "%s" in query else query)
 
     assert None not in answer.values()
-    assert len(statements) == cost
+    assert len(statements) == (1 if store.kind == "postgresql" and not settings else cost)

@@ -212,6 +212,7 @@ COSTS = [
 ]
 
 
+@pytest.mark.parametrize("settings", [{"backend": "rows"}], ids=["rows"])
 @pytest.mark.parametrize(("fields", "cost"), COSTS)
 async def test_the_cost_of_a_snapshot(store, client, statements, fields, cost):
     """As many statements for many models as for one."""

@@ -84,6 +84,12 @@ RELATIONS = [
 ]
 
 
+@pytest.fixture
+def settings():
+    """As rows on both databases; what PostgreSQL answers by itself is told below."""
+    return {"backend": "rows"}
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request, templates, tmp_path_factory):
     """Many registered models, each with a version that is a copy of one of `m`, and all that these lead to."""
@@ -203,3 +209,13 @@ async def test_the_cost_does_not_grow_with_the_page(client, statements):
     await client.ask(BIG.replace("first: 4", f"first: {MANY}"))
 
     assert len(statements) == 13
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("settings", [{"backend": "json"}], ids=["json"])
+@pytest.mark.parametrize(("parents", "fields"), [(parents, fields) for parents, fields, _ in RELATIONS])
+async def test_what_postgresql_answers_by_itself(client, statements, parents, fields):
+    """One statement, however deep."""
+    await client.ask(f"{{ {parents}(first: {MANY}) {{ nodes {{ {fields} }} }} }}")
+
+    assert len(statements) == 1

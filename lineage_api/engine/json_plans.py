@@ -1,0 +1,133 @@
+"""Which parts of a query PostgreSQL answers in JSON, and the statements that are kept for them.
+
+The rule: an operation, or one of its relations, is answered so where all that is selected below is columns that can be
+said in SQL and relations; where an index leads along each relation from several parents; and where no page lies below
+a row that several parents share. All else is read as rows, and so is what comes out of the ordinary, such as a null
+where none is allowed: rows tell what is wrong with it.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select
+
+from lineage_api.engine.arrows import MAX_STATEMENTS, Arrow
+from lineage_api.engine.json_rows import LeftToRows, selection_of
+from lineage_api.engine.json_statements import JsonStatement, level_of
+from lineage_api.engine.levels import Call, Column, Either
+from lineage_api.engine.pages import Page
+from lineage_api.engine.plans import FieldPlan, Selection
+from lineage_api.engine.sql import JsonReader, Statement
+
+MAX_FIELDS = 1_000
+"""How many fields one statement may answer; fragments in fragments multiply them."""
+
+_log = logging.getLogger(__name__)
+
+Selecting = Callable[[JsonStatement], Select[Any]]
+"""What makes a statement of a writer."""
+
+
+class JsonPlan:
+    """The statements that answer some fields of a plan, which differ in their arguments alone."""
+
+    def __init__(self, fields: Sequence[FieldPlan]) -> None:
+        relations: list[FieldPlan] = []
+        self._refusal: LeftToRows | None = None
+        try:
+            relations = list(dict.fromkeys(_relations(fields)))
+        except LeftToRows as why:
+            self._refusal = _told(why)
+        self._prefixes = {plan: f"f{index}_" for index, plan in enumerate(relations)}
+        self._statements: dict[Any, Statement | LeftToRows] = {}
+
+    def bound(self, context: Any, variables: dict[str, Any]) -> "Bound | None":
+        """The plan with the arguments of an operation; None where rows answer, whatever the statement were."""
+        if self._refusal is not None:
+            return None
+        try:
+            return Bound(self._prefixes, context, variables)
+        except Exception:  # noqa: BLE001 - arguments are refused by anybody's code, and rows say where
+            return None
+
+    def statement(self, kind: Any, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | None:
+        """The statement of a kind for bound arguments; None where rows answer."""
+        key = (kind, reader.backend, *bound.shape)
+        found = self._statements.get(key)
+        if found is None:
+            if len(self._statements) >= MAX_STATEMENTS:
+                self._statements.clear()
+            found = self._statements[key] = self._made(bound, reader, select)
+        return found if isinstance(found, Statement) else None
+
+    def _made(self, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | LeftToRows:
+        forced = reader.backend == "json"
+        try:
+            writer = JsonStatement(reader.dialect, bound.call, self._prefixes, forced=forced)
+            return Statement.of(select(writer), reader.dialect)
+        except LeftToRows as why:
+            return _told(why)
+        except Exception as error:  # noqa: BLE001 - arguments are refused by anybody's code, and rows say where
+            return _told(LeftToRows(f"An argument is refused: {error}"))
+
+
+def _told(why: LeftToRows) -> LeftToRows:
+    _log.debug("Answered by rows: %s", why)
+    return why
+
+
+class Bound:
+    """The arguments of the relations of a plan: what they make of its statement, and the values of its parameters."""
+
+    def __init__(self, prefixes: Mapping[FieldPlan, str], context: Any, variables: dict[str, Any]) -> None:
+        self._calls = {plan: Call((), plan.arguments(variables), context, plan.below, plan.memo) for plan in prefixes}
+        self.values: dict[str, Any] = {}
+        shape = []
+        for plan, call in self._calls.items():
+            part, values = _bound(plan, call)
+            shape.append(part)
+            self.values |= {prefixes[plan] + name: value for name, value in values.items()}
+        self.shape = tuple(shape)
+
+    def call(self, plan: FieldPlan) -> Call:
+        """A relation, called with its arguments; any other field without."""
+        return self._calls.get(plan) or Call((), {}, None, plan.below, plan.memo)
+
+
+def _bound(plan: FieldPlan, call: Call) -> tuple[Any, Mapping[str, Any]]:
+    level = level_of(plan, call.arguments)
+    if not isinstance(level, Arrow):
+        return None, {}
+    if not level.is_sql(call.arguments):
+        raise LeftToRows(f"{plan.label} is worked out from several statements.")
+    shape, values = level.bound(call.arguments)
+    if not isinstance(level, Page):
+        return (shape, level.sorting(call).mark), values
+    first, order, after = level.asked(call)
+    missing = None if after is None else tuple(value is None for value in after)
+    return (shape, order.mark, first, missing), {**values, **order.values(after or ())}
+
+
+def _relations(fields: Sequence[FieldPlan]) -> Iterator[FieldPlan]:
+    """All relations in some fields and below; refuses what no statement tells, whatever the arguments."""
+    waiting, seen = list(reversed(fields)), 0
+    while waiting:
+        plan = waiting.pop()
+        seen += 1
+        if seen > MAX_FIELDS:
+            raise LeftToRows("There are too many fields for one statement.")
+        if isinstance(plan.level, Arrow | Either):
+            yield plan
+        elif not isinstance(plan.level, Column) and plan.name != "__typename":
+            raise LeftToRows(f"{plan.label} is worked out in Python.")
+        if (plan.shape.item or plan.shape).leaf is None:
+            waiting.extend(reversed(selection_of(plan).fields))
+
+
+def plan_of(part: FieldPlan | Selection, fields: Sequence[FieldPlan]) -> JsonPlan:
+    """The JSON plan of a field or a selection, kept with the plan that it is a part of."""
+    kept = part.plan.kept
+    if part not in kept:
+        kept[part] = JsonPlan(fields)
+    return kept[part]  # type: ignore[no-any-return]

@@ -1,0 +1,156 @@
+"""What a query asks for as one statement, by which PostgreSQL writes the JSON of the answer itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Dialect, FromClause, Select, Text, cast, func, literal_column, select
+
+from lineage_api.engine.arrows import Arrow, Many, One
+from lineage_api.engine.forms import Form, bare, form_of, literal, required
+from lineage_api.engine.json_pages import JsonPages
+from lineage_api.engine.json_rows import LeftToRows, Scope, Value, in_words, list_of, object_of, only, selection_of
+from lineage_api.engine.levels import Call, Column, Either
+from lineage_api.engine.pages import Page
+from lineage_api.engine.plans import FieldPlan, Selection
+from lineage_api.engine.sql import Keys
+
+
+class JsonStatement(JsonPages):
+    """Writes one statement.
+
+    What would cost more than by rows is left to them, unless it is `forced`: a relation that no index leads to, which
+    would be searched for once for each parent, and a page below a row that several parents share.
+    """
+
+    def __init__(
+        self, dialect: Dialect, call: Callable[[FieldPlan], Call], prefixes: Mapping[FieldPlan, str], *, forced: bool
+    ) -> None:
+        super().__init__(call, prefixes)
+        self._dialect = dialect
+        self._forced = forced
+
+    def of_operation(self, selection: Selection) -> Select[Any]:
+        """The data of an operation: a row with one column."""
+        return select(cast(self.object(selection, Scope()), Text))
+
+    def of_field(self, plan: FieldPlan, parents: int) -> Select[Any]:
+        """What so many parents have in a field: a row with one column for each of their keys, in the keys' order."""
+        arrow = level_of(plan, self.call(plan).arguments)
+        if not isinstance(arrow, Arrow):
+            raise LeftToRows(f"{plan.label} is no relation.")
+        scope = Scope(is_single=parents == 1)
+        if not arrow.to:
+            return select(cast(self._relation(plan, arrow, scope, ()), Text))
+        keys = Keys.of(arrow.to, self._dialect)
+        name, source = self.derived("k", select(keys.place.label("place"), *keys.columns))
+        place, *columns = in_words(name, source)
+        return select(cast(self._relation(plan, arrow, scope, columns), Text)).select_from(source).order_by(place)
+
+    def object(self, selection: Selection, scope: Scope, source: FromClause | None = None) -> Value:
+        return object_of(*self._row(selection, scope, source))
+
+    def objects(self, selection: Selection, scope: Scope, source: FromClause) -> Value:
+        name, row = self._row(selection, scope, source)
+        return list_of(select(literal_column(name)).select_from(row))
+
+    def _row(self, selection: Selection, scope: Scope, source: FromClause | None) -> tuple[str, FromClause]:
+        return self.made([(plan.key, self._field(plan, scope)) for plan in selection.fields], source)
+
+    def _field(self, plan: FieldPlan, scope: Scope) -> Value:
+        match level_of(plan, self.call(plan).arguments):
+            case Column() as column:
+                return _column(plan, column, scope)
+            case Arrow() as arrow:
+                return self._relation(plan, arrow, scope, _keys(plan, arrow, scope))
+        if plan.name == "__typename":
+            return literal(plan.parent_type.name)
+        raise LeftToRows(f"{plan.label} is worked out in Python.")
+
+    def _relation(self, plan: FieldPlan, arrow: Arrow, scope: Scope, keys: Sequence[Value]) -> Value:
+        if not (scope.is_single or arrow.has_index or self._forced):
+            raise LeftToRows(f"No index leads from several parents to {plan.label}.")
+        match arrow:
+            case Page():
+                if scope.is_shared and not self._forced:
+                    raise LeftToRows(f"Several parents may share what {plan.label} is a page of.")
+                return self.page(plan, arrow, scope, keys)
+            case One():
+                return self._one(plan, arrow, scope, keys)
+            case Many():
+                return self._many(plan, arrow, scope, keys)
+        raise LeftToRows(f"{plan.label} is a relation of its own kind.")
+
+    def _many(self, plan: FieldPlan, arrow: Many, scope: Scope, keys: Sequence[Value]) -> Value:
+        rows = self._read(plan, arrow, keys).order_by(*arrow.sorting(self.call(plan)).clauses())
+        source, below = self.below(arrow, rows, scope)
+        if arrow.value is not None:
+            return list_of(select(_value(plan, arrow, below)).select_from(source))
+        return self.objects(selection_of(plan), below, source)
+
+    def _one(self, plan: FieldPlan, arrow: One, scope: Scope, keys: Sequence[Value]) -> Value:
+        order = arrow.sorting(self.call(plan))
+        most = literal(2 if arrow.ambiguous else 1)
+        rows = self._read(plan, arrow, keys).order_by(*order.clauses()).limit(most)
+        source, below = self.below(arrow, rows, scope)
+        if arrow.value is not None:
+            return _or_default(plan, arrow, select(_value(plan, arrow, below)).select_from(source).scalar_subquery())
+        if arrow.ambiguous:
+            found = self.object(selection_of(plan), below).label("found")
+            value = only(select(found).select_from(source))
+        else:
+            value = self.object(selection_of(plan), below, source)
+        return required(value) if plan.shape.is_required else value
+
+    def _read(self, plan: FieldPlan, arrow: Many, keys: Sequence[Value]) -> Select[Any]:
+        """The columns of an arrow's rows that are needed below it."""
+        names = [arrow.value.name] if arrow.value is not None else arrow.names(selection_of(plan).columns)
+        return self.rows(plan, arrow, keys, list(map(arrow.rows.column, names)))
+
+
+def level_of(plan: FieldPlan, arguments: Mapping[str, Any]) -> Any:
+    """How a field is resolved with these arguments."""
+    return plan.level.chosen(arguments) if isinstance(plan.level, Either) else plan.level
+
+
+def _column(plan: FieldPlan, column: Column, scope: Scope) -> Value:
+    form = column.form or form_of(column.convert or column.convert_all)
+    is_certain = scope.certain.issuperset(column.needs)
+    return _leaf(plan, form, scope.values(column.needs), is_bare=column.is_bare, is_certain=is_certain)
+
+
+def _value(plan: FieldPlan, arrow: Many, scope: Scope) -> Value:
+    """The value that a row of an arrow stands for."""
+    assert arrow.value is not None
+    is_bare, name = arrow.convert is None, str(arrow.value.name)
+    is_certain = name in scope.certain
+    return _leaf(plan, form_of(arrow.convert), scope.values([name]), is_bare=is_bare, is_certain=is_certain)
+
+
+def _leaf(plan: FieldPlan, form: Form | None, columns: Sequence[Value], *, is_bare: bool, is_certain: bool) -> Value:
+    shape = plan.shape.item or plan.shape
+    if shape.leaf is None:
+        raise LeftToRows(f"{plan.label} is no scalar.")
+    value = bare(shape.leaf.name, columns[0]) if is_bare else form and form(*columns)
+    if value is None:
+        raise LeftToRows(f"{plan.label} is converted in Python.")
+    return required(value) if shape.is_required and not (is_bare and is_certain) else value
+
+
+def _or_default(plan: FieldPlan, arrow: One, value: Value) -> Value:
+    """The value of a row, or what stands for it where there is none."""
+    if arrow.default is None:
+        return required(value) if plan.shape.is_required else value
+    if plan.shape.leaf is None or not plan.shape.is_required:
+        raise LeftToRows(f"Where {plan.label} is null, it may be its default.")
+    return func.coalesce(value, literal(plan.shape.leaf.serialise(arrow.default)))
+
+
+def _keys(plan: FieldPlan, arrow: Arrow, scope: Scope) -> Sequence[Value]:
+    """What the rows of an arrow have in its columns `to`."""
+    values = scope.values(arrow.needs)
+    if arrow.key is None:
+        return values
+    form = form_of(arrow.key)
+    if form is None:
+        raise LeftToRows(f"The key of {plan.label} is made in Python.")
+    return form(*values)  # type: ignore[no-any-return]
