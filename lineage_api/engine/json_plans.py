@@ -48,6 +48,9 @@ class JsonPlan:
             return None
         try:
             return Bound(self._prefixes, context, variables)
+        except LeftToRows as why:
+            _told(why)
+            return None
         except Exception:  # noqa: BLE001 - arguments are refused by anybody's code, and rows say where
             return None
 

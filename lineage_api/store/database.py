@@ -364,6 +364,7 @@ class PostgreSQLSnapshot(Snapshot):
                 for question in questions:
                     if not question.answer.done():
                         question.answer.set_exception(error)
+                        question.answer.exception()  # asked for, so that nobody is told of one who has gone
                 if not isinstance(error, Exception):
                     raise
             else:
