@@ -88,7 +88,9 @@ class Postgres:
     async def open(self) -> None:
         """Connect."""
         for _ in range(8):
-            self.idle.put_nowait(await AsyncConnection.connect(self.uri, autocommit=True, prepare_threshold=0))
+            connection = await AsyncConnection.connect(self.uri, autocommit=True, prepare_threshold=0)
+            await connection.execute("SET jit = off")  # compiling costs more than it saves here
+            self.idle.put_nowait(connection)
 
     async def close(self) -> None:
         """Disconnect."""

@@ -191,6 +191,7 @@ COSTS = [
 ]
 
 
+@pytest.mark.parametrize("settings", [{"backend": "rows"}], ids=["rows"])
 async def test_what_recipes_cost(client, statements):
     """A statement for each kind of thing that is asked for, however many versions there are."""
     for what, beside in COSTS:
