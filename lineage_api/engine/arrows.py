@@ -5,9 +5,10 @@ from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
-from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column
+from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column, select
 
 from lineage_api.engine.levels import Call, Level, outcome
+from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.orders import By, Order
 from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
@@ -15,6 +16,9 @@ from lineage_api.engine.tables import Picked, grouped, key_of, picked
 
 MAX_STATEMENTS = 100
 """How many statements a field of a plan keeps, for different arguments."""
+
+EVERY_ROW = Narrowed()
+"""What narrows no rows."""
 
 
 Ordering = Sequence[By | ColumnElement[Any]] | Callable[..., Sequence[By]]
@@ -89,17 +93,30 @@ class Arrow(Level):
         # Where none is wanted, one says that the row is there.
         return sorted(wanted) or [next(iter(self.rows.columns))]
 
-    def bound(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What tells one statement from another, and the values that are bound when it runs."""
-        values, shape = {}, []
+    def narrowed(self, arguments: Mapping[str, Any], memo: dict[Any, Any], prefix: str = "") -> Narrowed:
+        """What the arguments say of the rows; the names of its parameters have a prefix."""
+        if self.narrow is None:
+            return EVERY_ROW
+        late, given = {}, []
         for name in self._narrowing:
             value = arguments.get(name)
             if value is not None and name in self._late:
-                values[name] = self._late[name].bound(value)
-                shape.append((name, Late))
+                late[prefix + name] = self._late[name].bound(value)
+                given.append((name, Late))
             elif name in arguments:
-                shape.append((name, frozen(value)))
-        return tuple(shape), values
+                given.append((name, frozen(value)))
+        known = memo.setdefault((self, prefix), {})
+        key = tuple(given)
+        if key not in known:
+            if len(known) >= MAX_STATEMENTS:
+                known.clear()
+            known[key] = Narrowed.by(self._condition(arguments, prefix), key)
+        return known[key].also(late)  # type: ignore[no-any-return]
+
+    def _condition(self, arguments: Mapping[str, Any], prefix: str) -> ColumnElement[bool] | None:
+        assert self.narrow is not None
+        rows: Select[Any] = select(literal_column("1")).select_from(self.rows.source)
+        return self.narrow(rows, **self._given(arguments, prefix)).whereclause
 
     def is_sql(self, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG002
         """Whether one statement tells all of it; those that work anything out beside their statements say so."""
@@ -113,12 +130,10 @@ class Arrow(Level):
             for name, value in given.items()
         }
 
-    def selected(
-        self, arguments: Mapping[str, Any], *columns: ColumnElement[Any], prefix: str = "", **source: Any
-    ) -> Select[Any]:
-        """A statement that reads these columns of the rows that the arguments ask for; its parameters have a prefix."""
+    def selected(self, narrowed: Narrowed, *columns: ColumnElement[Any], **source: Any) -> Select[Any]:
+        """A statement that reads these columns of the rows that are asked for."""
         rows = self.rows.select(*columns, **source)
-        return rows if self.narrow is None else self.narrow(rows, **self._given(arguments, prefix))
+        return rows if narrowed.condition is None else rows.where(narrowed.condition)
 
     @property
     def is_joined(self) -> bool:
@@ -152,17 +167,17 @@ class Arrow(Level):
         return [places.get(key) for key in keys]
 
     def marked(
-        self, arguments: Mapping[str, Any], columns: Sequence[ColumnElement[Any]], dialect: Dialect
+        self, narrowed: Narrowed, columns: Sequence[ColumnElement[Any]], dialect: Dialect
     ) -> tuple[Select[Any], Sequence[ColumnElement[Any]]]:
         """A statement that reads these columns for any number of parents, after the marks; and the marks."""
         if not self.to:
-            return self.selected(arguments, literal_column("0").label("place"), *columns), ()
+            return self.selected(narrowed, literal_column("0").label("place"), *columns), ()
         if not self.is_joined:
-            rows = self.selected(arguments, *self.labelled_keys(), *columns)
+            rows = self.selected(narrowed, *self.labelled_keys(), *columns)
             return rows.where(among(self.to, dialect)), self.to
         beside = Keys.of(self.to, dialect)
         place = beside.place.label("place")
-        rows = self.selected(arguments, place, *columns, beside=beside.source, on=beside.meets(self.to))
+        rows = self.selected(narrowed, place, *columns, beside=beside.source, on=beside.meets(self.to))
         return rows, [beside.place]
 
 
@@ -180,19 +195,17 @@ class Many(Arrow):
         rows: Sequence[Sequence[Any]] = ()
         if wanted:
             reader: Reader = call.context.reader
-            shape, values = self.bound(call.arguments)
+            narrowed = self.narrowed(call.arguments, call.memo)
             order = self.sorting(call)
-            make = partial(self.statement, names, order, call.arguments, reader.dialect)
-            statement = kept_statement(call.memo, (shape, order.mark, *names), make, reader.dialect)
-            values |= key_values(wanted, len(self.to), reader.dialect)
-            rows = yield from fetched(reader, statement, values)
+            make = partial(self.statement, names, order, narrowed, reader.dialect)
+            statement = kept_statement(call.memo, (order.mark, *names), make, reader.dialect, narrowed)
+            values = key_values(wanted, len(self.to), reader.dialect)
+            rows = yield from fetched(reader, statement, values, narrowed)
         return self.outcome(self.marks_of(keys, wanted), [*self.marks, *names], rows)
 
-    def statement(
-        self, names: Sequence[str], order: Order, arguments: Mapping[str, Any], dialect: Dialect
-    ) -> Select[Any]:
+    def statement(self, names: Sequence[str], order: Order, narrowed: Narrowed, dialect: Dialect) -> Select[Any]:
         """The statement that reads these columns for any number of parents."""
-        rows, marks = self.marked(arguments, list(map(self.rows.column, names)), dialect)
+        rows, marks = self.marked(narrowed, list(map(self.rows.column, names)), dialect)
         # By the marks first: by the children's columns alone, databases walk the wrong index.
         return rows.order_by(*marks, *order.clauses()) if self.is_list or order.terms else rows
 
@@ -250,21 +263,32 @@ class One(Many):
         )
 
 
-def fetched(reader: Reader, statement: Statement, values: Mapping[str, Any]) -> Steps[Sequence[Sequence[Any]]]:
-    """The rows of a statement, whether the driver gives them at once or later."""
+def fetched(
+    reader: Reader, statement: Statement, values: Mapping[str, Any], narrowed: Narrowed = EVERY_ROW
+) -> Steps[Sequence[Sequence[Any]]]:
+    """The rows of a statement, narrowed or not, whether the driver gives them at once or later."""
+    if narrowed is not EVERY_ROW:
+        values = {**values, **narrowed.late, **statement.filled(narrowed.values)}
     rows = reader.fetch(statement, values)
     if isinstance(rows, Sequence):
         return rows
     return (yield from awaited(rows))
 
 
-def kept_statement(memo: dict[Any, Any], key: Any, make: Callable[[], Select[Any]], dialect: Dialect) -> Statement:
-    """The statement under a key of a memo, made when it is not there."""
+def kept_statement(
+    memo: dict[Any, Any],
+    key: Any,
+    make: Callable[[], Select[Any]],
+    dialect: Dialect,
+    narrowed: Narrowed = EVERY_ROW,
+) -> Statement:
+    """The statement under a key of a memo, made when it is not there; one for all values of what narrows it."""
+    key = (key, narrowed.shape)
     statement: Statement | None = memo.get(key)
     if statement is None:
         if len(memo) >= MAX_STATEMENTS:
             memo.clear()
-        statement = memo[key] = Statement.of(make(), dialect)
+        statement = memo[key] = Statement.of(make(), dialect, narrowed.binds)
     return statement
 
 

@@ -40,7 +40,7 @@ class JsonAnswers:
         statement = plan.statement("data", bound, self._reader, lambda writer: writer.of_operation(selection))
         if statement is None:
             return None
-        [data] = yield from awaited(self._reader.fetch_json(statement, bound.values, is_all=True))
+        [data] = yield from awaited(self._reader.fetch_json(statement, bound.values(statement), is_all=True))
         if data is not None and _MARK not in data:
             return orjson.Fragment(data)
         # Rows, then, answer all of it: a part that is marked would be read twice more.
@@ -67,7 +67,7 @@ class JsonAnswers:
         statement = plan.statement(kind, bound, self._reader, lambda writer: writer.of_field(field, len(wanted)))
         if statement is None:
             return None
-        values = {**bound.values, **key_values(wanted, len(arrow.to), self._reader.dialect)}
+        values = {**bound.values(statement), **key_values(wanted, len(arrow.to), self._reader.dialect)}
         found = yield from awaited(self._reader.fetch_json(statement, values))
         if any(each is not None and _MARK in each for each in found):
             return None

@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import BindParameter, Select
 
 from lineage_api.engine.arrows import MAX_STATEMENTS, Arrow
 from lineage_api.engine.json_rows import LeftToRows, selection_of
 from lineage_api.engine.json_statements import JsonStatement, level_of
 from lineage_api.engine.levels import Call, Column, Either
+from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.pages import Page
 from lineage_api.engine.plans import FieldPlan, Selection
 from lineage_api.engine.sql import JsonReader, Statement
@@ -68,7 +69,7 @@ class JsonPlan:
         forced = reader.backend == "json"
         try:
             writer = JsonStatement(reader.dialect, bound.call, self._prefixes, forced=forced)
-            return Statement.of(select(writer), reader.dialect)
+            return Statement.of(select(writer), reader.dialect, bound.binds)
         except LeftToRows as why:
             return _told(why)
         except Exception as error:  # noqa: BLE001 - arguments are refused by anybody's code, and rows say where
@@ -85,31 +86,44 @@ class Bound:
 
     def __init__(self, prefixes: Mapping[FieldPlan, str], context: Any, variables: dict[str, Any]) -> None:
         self._calls = {plan: Call((), plan.arguments(variables), context, plan.below, plan.memo) for plan in prefixes}
-        self.values: dict[str, Any] = {}
+        self.named: dict[str, Any] = {}
+        """The values of parameters that have names."""
+        self.narrowed: list[Narrowed] = []
         shape = []
         for plan, call in self._calls.items():
-            part, values = _bound(plan, call)
-            shape.append(part)
-            self.values |= {prefixes[plan] + name: value for name, value in values.items()}
+            shape.append(self._bind(plan, call, prefixes[plan]))
         self.shape = tuple(shape)
+
+    def _bind(self, plan: FieldPlan, call: Call, prefix: str) -> Any:
+        """Adds what a relation is bound to; gives what tells its part of the statement from others."""
+        level = level_of(plan, call.arguments)
+        if not isinstance(level, Arrow):
+            return None
+        if not level.is_sql(call.arguments):
+            raise LeftToRows(f"{plan.label} is worked out from several statements.")
+        narrowed = level.narrowed(call.arguments, call.memo, prefix)
+        self.narrowed.append(narrowed)
+        self.named |= narrowed.late
+        if not isinstance(level, Page):
+            return narrowed.shape, level.sorting(call).mark
+        first, order, after = level.asked(call)
+        missing = None if after is None else tuple(value is None for value in after)
+        self.named |= {prefix + name: value for name, value in order.values(after or ()).items()}
+        return narrowed.shape, order.mark, first, missing
+
+    @property
+    def binds(self) -> list[BindParameter[Any]]:
+        """The parameters that hold the values of what narrows rows."""
+        return [bind for narrowed in self.narrowed for bind in narrowed.binds]
+
+    def values(self, statement: Statement) -> dict[str, Any]:
+        """The values of all parameters of its statement."""
+        held = [value for narrowed in self.narrowed for value in narrowed.values]
+        return {**self.named, **statement.filled(held)}
 
     def call(self, plan: FieldPlan) -> Call:
         """A relation, called with its arguments; any other field without."""
         return self._calls.get(plan) or Call((), {}, None, plan.below, plan.memo)
-
-
-def _bound(plan: FieldPlan, call: Call) -> tuple[Any, Mapping[str, Any]]:
-    level = level_of(plan, call.arguments)
-    if not isinstance(level, Arrow):
-        return None, {}
-    if not level.is_sql(call.arguments):
-        raise LeftToRows(f"{plan.label} is worked out from several statements.")
-    shape, values = level.bound(call.arguments)
-    if not isinstance(level, Page):
-        return (shape, level.sorting(call).mark), values
-    first, order, after = level.asked(call)
-    missing = None if after is None else tuple(value is None for value in after)
-    return (shape, order.mark, first, missing), {**values, **order.values(after or ())}
 
 
 def _relations(fields: Sequence[FieldPlan]) -> Iterator[FieldPlan]:

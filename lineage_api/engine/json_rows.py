@@ -69,9 +69,8 @@ class JsonRows:
         self, plan: FieldPlan, arrow: Arrow, keys: Sequence[Value], columns: Sequence[Value], after: Any = None
     ) -> Select[Any]:
         """The rows of an arrow that have these keys; those after a row with some sort key, where one is given."""
-        prefix = self._prefixes[plan]
-        call = self.call(plan)
-        rows = arrow.selected(call.arguments, *columns, prefix=prefix)
+        call, prefix = self.call(plan), self._prefixes[plan]
+        rows = arrow.selected(arrow.narrowed(call.arguments, call.memo, prefix), *columns)
         rows = rows.where(*(column == key for column, key in zip(arrow.to, keys, strict=True)))
         return rows if after is None else rows.where(arrow.sorting(call).follows([v is None for v in after], prefix))
 

@@ -1,12 +1,13 @@
 """Statements that read pages: the same page of each parent's rows, and one row more where a list goes on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Dialect, Select, Table, bindparam, func, literal_column, select, true
 
 from lineage_api.engine.arrows import Arrow
+from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.orders import Order
 from lineage_api.engine.sql import Keys, KeysFirst, equals
 
@@ -25,7 +26,7 @@ class PageStatement:
     names: Sequence[str]
     order: Order
     missing: Sequence[bool] | None
-    arguments: Mapping[str, Any]
+    narrowed: Narrowed
     dialect: Dialect
 
     def of_one(self) -> Select[Any]:
@@ -59,7 +60,7 @@ class PageStatement:
 
     def of_all(self) -> Select[Any]:
         """The rows of all parents, numbered within each."""
-        rows, marks = self.arrow.marked(self.arguments, self._columns, self.dialect)
+        rows, marks = self.arrow.marked(self.narrowed, self._columns, self.dialect)
         number = func.row_number().over(partition_by=list(marks), order_by=self.order.clauses())
         # By its place: any name may be that of a column.
         *kept, number_of_row = rows.where(*self._follows).add_columns(number).subquery().c
@@ -80,11 +81,11 @@ class PageStatement:
 
     def _of_key(self, *columns: ColumnElement[Any]) -> Select[Any]:
         """The rows of the one parent that come after the page before."""
-        return self.arrow.selected(self.arguments, *columns).where(*self._follows, *equals(self.arrow.to))
+        return self.arrow.selected(self.narrowed, *columns).where(*self._follows, *equals(self.arrow.to))
 
     def _page_of(self, keys: Keys, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """The page of the key beside it."""
-        rows = self.arrow.selected(self.arguments, *columns).where(*self._follows, keys.meets(self.arrow.to))
+        rows = self.arrow.selected(self.narrowed, *columns).where(*self._follows, keys.meets(self.arrow.to))
         return rows.order_by(*self.order.clauses()).limit(self._limit).correlate(keys.source)
 
     def _found(self, table: Table) -> Select[Any]:

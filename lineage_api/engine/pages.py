@@ -1,7 +1,7 @@
 """Pages of lists that grow: the same page of each parent's list, in one statement."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from sqlalchemy import Dialect, Select, func
 from lineage_api.engine import cursors, tables
 from lineage_api.engine.arrows import Arrow, distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call, Lookahead
+from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.orders import Order
 from lineage_api.engine.page_statements import LIMIT, PageStatement
 from lineage_api.engine.sql import Reader, Rows, Statement, key_values, one_key_values
@@ -68,8 +69,8 @@ class Page(Arrow):
             columns["totalCount"] = yield from self._counts(call, keys, wanted)
         if not (is_read or is_counted) and wanted:
             # Who selects neither is told all the same what is wrong with the arguments.
-            self.bound(call.arguments)
-            Statement.of(self.selected(call.arguments), call.context.reader.dialect)
+            narrowed = self.narrowed(call.arguments, call.memo)
+            Statement.of(self.selected(narrowed), call.context.reader.dialect)
         return tables.Table(columns, len(keys))
 
     def asked(self, call: Call) -> tuple[int, Order, list[Any] | None]:
@@ -97,17 +98,17 @@ class Page(Arrow):
         rows: Sequence[Sequence[Any]] = ()
         if wanted:
             reader: Reader = call.context.reader
-            shape, values = self.bound(call.arguments)
+            narrowed = self.narrowed(call.arguments, call.memo)
             missing = None if after is None else tuple(value is None for value in after)
             is_single = len(wanted) == 1
-            kept = ("page", is_single, missing, order.mark, shape, *names)
-            page = PageStatement(self, names, order, missing, call.arguments, reader.dialect)
+            kept = ("page", is_single, missing, order.mark, *names)
+            page = PageStatement(self, names, order, missing, narrowed, reader.dialect)
             make = page.of_one if is_single else page.of_each if self.is_joined else page.of_all
-            statement = kept_statement(call.memo, kept, make, reader.dialect)
-            values |= key_values(wanted, len(self.to), reader.dialect)
+            statement = kept_statement(call.memo, kept, make, reader.dialect, narrowed)
+            values = key_values(wanted, len(self.to), reader.dialect)
             values |= one_key_values(wanted[0], len(self.to))
             values |= {LIMIT: first + 1, **order.values(after or ())}
-            rows = yield from fetched(reader, statement, values)
+            rows = yield from fetched(reader, statement, values, narrowed)
         marks = self.marks_of(keys, wanted)
         labels = [*self.marks, *order.names, *names]
         return self._pages(marks, labels, rows, first, order, is_first=after is None, below=call.below)
@@ -152,17 +153,17 @@ class Page(Arrow):
         if not wanted:
             return [0] * len(keys)
         reader: Reader = call.context.reader
-        shape, values = self.bound(call.arguments)
-        make = partial(self._count_statement, call.arguments, reader.dialect)
-        statement = kept_statement(call.memo, ("count", shape), make, reader.dialect)
-        values |= key_values(wanted, len(self.to), reader.dialect)
-        rows = yield from fetched(reader, statement, values)
+        narrowed = self.narrowed(call.arguments, call.memo)
+        make = partial(self._count_statement, narrowed, reader.dialect)
+        statement = kept_statement(call.memo, "count", make, reader.dialect, narrowed)
+        values = key_values(wanted, len(self.to), reader.dialect)
+        rows = yield from fetched(reader, statement, values, narrowed)
         key = key_of(len(self.marks))
         counts = {key(row): row[-1] for row in rows}
         return [counts.get(mark, 0) for mark in self.marks_of(keys, wanted)]
 
-    def _count_statement(self, arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
-        rows, marks = self.marked(arguments, [func.count()], dialect)
+    def _count_statement(self, narrowed: Narrowed, dialect: Dialect) -> Select[Any]:
+        rows, marks = self.marked(narrowed, [func.count()], dialect)
         return rows.group_by(*marks) if marks else rows
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 import orjson
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     ColumnElement,
     Dialect,
     FromClause,
@@ -22,7 +23,9 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
+from lineage_api.engine.narrowing import names_of
 from lineage_api.errors import Unreadable
 
 T = TypeVar("T")
@@ -130,12 +133,22 @@ class Statement:
     text: str
     constants: Mapping[str, Any]
     positions: tuple[str, ...] | None
+    slots: tuple[str, ...] = ()
+    """The names of the parameters that are filled with the values of what narrows its rows."""
 
     @classmethod
-    def of(cls, query: Select[Any], dialect: Dialect) -> "Statement":
+    def of(cls, query: Select[Any], dialect: Dialect, binds: Sequence[BindParameter[Any]] = ()) -> "Statement":
+        """A query's statement, to be filled with other values of these parameters in it."""
         compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+        assert isinstance(compiled, SQLCompiler)
         positions = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
-        return cls(str(compiled), {name: checked(value) for name, value in compiled.params.items()}, positions)
+        slots = tuple(name for bind in binds for name in names_of(bind, compiled.bind_names[bind]))
+        constants = {name: checked(value) for name, value in compiled.params.items()}
+        return cls(str(compiled), constants, positions, slots)
+
+    def filled(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The parameters that hold these values."""
+        return dict(zip(self.slots, map(checked, values), strict=True))
 
     def parameters(self, values: Mapping[str, Any]) -> Mapping[str, Any] | list[Any]:
         """Its parameters as the driver takes them."""

@@ -9,6 +9,7 @@ from sqlalchemy import Dialect, Integer, Select, String, and_, bindparam, or_, s
 from lineage_api.analysis.lineage import Node, Way
 from lineage_api.engine.arrows import fetched, kept_statement
 from lineage_api.engine.levels import Call
+from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.sql import KeysFirst, Rows, among, key_values
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import Table
@@ -53,9 +54,8 @@ class CameOf(VersionPage):
     def keys(self, call: Call) -> Sequence[Any]:
         return range(len(call.parents))
 
-    def bound(self, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        shape, values = super().bound(arguments)
-        return shape, {**values, _NAME: arguments[_NAME]}
+    def narrowed(self, arguments: Mapping[str, Any], memo: dict[Any, Any], prefix: str = "") -> Narrowed:
+        return super().narrowed(arguments, memo, prefix).also({_NAME: arguments[_NAME]})
 
 
 def _readers(call: Call, datasets: Sequence[tuple[Any, ...]]) -> Steps[_Reached]:

@@ -1,6 +1,6 @@
 """Pages of versions whose filter may ask for packages, which stand in files."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Dialect, Select, exists, func, select
 
 from lineage_api.engine.arrows import distinct, fetched, kept_statement
 from lineage_api.engine.levels import Call
+from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.pages import Page
 from lineage_api.engine.sql import key_values
 from lineage_api.engine.steps import Steps, awaited
@@ -47,9 +48,9 @@ class VersionPage(Page):
         self.asked(call)
         met = with_conditions(filter_by, lambda condition: Met(condition.name, ()))
         arguments = {**call.arguments, "filter_by": met}
-        shape, _ = self.bound(arguments)
+        narrowed = self.narrowed(arguments, call.memo)
         dialect = call.context.reader.dialect
-        kept_statement(call.memo, ("checked", shape), partial(self.selected, arguments), dialect)
+        kept_statement(call.memo, "checked", partial(self.selected, narrowed), dialect, narrowed)
 
     def _known(self, call: Call, filter_by: Any, wanted: Sequence[Wanted]) -> Steps[tuple[Any, Any]]:
         """The versions in the index of the packages that are wanted, and the packages in files that are not in it."""
@@ -59,7 +60,9 @@ class VersionPage(Page):
             known = yield from awaited(call.context.service(ModelFiles).known_soon(places))
         _tell(call, [row for row in unread if row[-1] not in known or not known[row[-1]].is_complete])
         names = sorted({each.name for each in wanted})
-        indexed = yield from _rows(call, ("packages", *names), partial(_versions, names), {})
+        reader = call.context.reader
+        statement = kept_statement(call.memo, ("packages", *names), partial(_versions, names), reader.dialect)
+        indexed = yield from fetched(reader, statement, {})
         return indexed, {location: versions_in(found.manifest) for location, found in known.items()}
 
     def _unread(self, call: Call, filter_by: Any) -> Steps[list[Sequence[Any]]]:
@@ -69,15 +72,17 @@ class VersionPage(Page):
             return []
         arguments = {**call.arguments, "filter_by": filter_by}
         dialect = call.context.reader.dialect
-        shape, values = self.bound(arguments)
-        values |= key_values(keys, len(self.to), dialect)
-        rows = yield from _rows(call, ("unread", shape), partial(self._candidates, arguments, dialect), values)
+        narrowed = self.narrowed(arguments, call.memo)
+        make = partial(self._candidates, narrowed, dialect)
+        statement = kept_statement(call.memo, "unread", make, dialect, narrowed)
+        values = key_values(keys, len(self.to), dialect)
+        rows = yield from fetched(call.context.reader, statement, values, narrowed)
         return [row[-3:] for row in rows]
 
-    def _candidates(self, arguments: Mapping[str, Any], dialect: Dialect) -> Select[Any]:
+    def _candidates(self, narrowed: Narrowed, dialect: Dialect) -> Select[Any]:
         location = self.rows.column("artifact_uri")
         columns = [_failures(location), *map(self.rows.column, ("name", "version", "artifact_uri"))]
-        rows, _ = self.marked(arguments, columns, dialect)
+        rows, _ = self.marked(narrowed, columns, dialect)
         is_read = exists().where(model_files.c.location == location, model_files.c.read_at.is_not(None))
         # Those first that were never tried: there may not be time for all.
         return rows.where(~is_read).order_by(*columns)
@@ -87,14 +92,6 @@ def _wanted(arguments: Mapping[str, Any]) -> list[Wanted]:
     """The packages that a filter asks for."""
     filter_by = arguments.get("filter_by")
     return [Wanted.of(condition) for condition in conditions_in(filter_by)] if is_given(filter_by) else []
-
-
-def _rows(
-    call: Call, kept: tuple[Any, ...], make: Callable[[], Select[Any]], values: Mapping[str, Any]
-) -> Steps[Sequence[Sequence[Any]]]:
-    """The rows of a statement, which is kept with the plan."""
-    reader = call.context.reader
-    return (yield from fetched(reader, kept_statement(call.memo, kept, make, reader.dialect), values))
 
 
 def _failures(location: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -163,22 +163,31 @@ def test_a_statement_is_compiled_once(texts):
 
 
 def test_other_arguments_make_other_statements(texts):
-    """Values that are part of a statement, and whether one that is bound late is given at all."""
+    """Which are given makes one, and not their values, also where the function is given these."""
     query = "query ($title: String, $year: Int) { authors { book(title: $title, year: $year) { name } } }"
     given = [{}, {"title": None}, {"title": "x"}, {"year": 1843}, {"year": 1950}, {"year": 1843}]
     none, null, late, early, other, again = texts(query, *given)
 
-    assert early is again
+    assert early is other is again
     assert len({statement.text for statement in (none, null)}) == 1
     assert len({statement.text for statement in (none, late, early)}) == 3
-    assert early.constants != other.constants
+
+
+def test_values_of_one_statement(library):
+    """Each question has its own, of one value or several, in one field or several."""
+    query = """query ($ids: [Int!], $year: Int, $other: Int) {
+        authors(ids: $ids) { name a: book(year: $year) { name } b: book(year: $other) { name } }
+    }"""
+    for ids in ([1], [2], [3], [1, 2], [2, 3], []):
+        for year, other in ((1843, 1950), (1950, 1843), (1843, 1843)):
+            library.ask(query, ids=ids, year=year, other=other)
 
 
 def test_statements_that_are_kept_are_bounded(texts, monkeypatch):
     """However many values are asked for."""
     monkeypatch.setattr(arrows, "MAX_STATEMENTS", 3)
-    query = "query ($year: Int) { authors { book(year: $year) { name } } }"
-    found = texts(query, *({"year": year} for year in [1, 1, 2, 3, 4, 1]))
+    query = "query ($ids: [Int!]) { authors(ids: $ids) { name } }"
+    found = texts(query, *({"ids": list(range(count))} for count in [1, 1, 2, 3, 4, 1]))
 
     assert found[0] is found[1]
     assert found[0] is not found[5]
