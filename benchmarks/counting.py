@@ -25,6 +25,7 @@ from benchmarks.tables import table
 from lineage_api.api import http
 from lineage_api.app import create_app
 from lineage_api.config import Settings
+from lineage_api.engine import answers
 
 WARM = 6
 """How often a question is put before it is counted: drivers prepare statements after five times."""
@@ -144,9 +145,9 @@ def _in_process(kinds: list[Kind], questions: list[Question], known: Known, uri:
         elif kind.name == "lineage_api":
             counts[kind.name] = asyncio.run(_observed(asked, uri))
         elif kind.name == "graphql-core":
-            ours, http.ColumnarExecutionContext = http.ColumnarExecutionContext, ExecutionContext
+            ours, answers.ColumnarExecutionContext = answers.ColumnarExecutionContext, ExecutionContext
             counts[kind.name] = asyncio.run(_observed(asked, uri))
-            http.ColumnarExecutionContext = ours
+            answers.ColumnarExecutionContext = ours
     return counts
 
 

@@ -9,9 +9,9 @@ import argparse
 import uvicorn
 from graphql import ExecutionContext
 
-from lineage_api.api import http
 from lineage_api.app import create_app
 from lineage_api.config import Settings
+from lineage_api.engine import answers
 
 
 def main() -> None:
@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--max-page", type=int, default=100)
     options = parser.parse_args()
-    http.ColumnarExecutionContext = ExecutionContext
-    app = create_app(Settings(backend_store_uri=options.uri, max_page=options.max_page, read_only=True))
+    answers.ColumnarExecutionContext = ExecutionContext
+    app = create_app(Settings(backend_store_uri=options.uri, backend="rows", max_page=options.max_page, read_only=True))
     uvicorn.run(app, port=options.port, log_level="warning")
 
 

@@ -12,11 +12,10 @@ from graphql import (
     ExecutionResult,
     GraphQLSchema,
     OperationType,
-    execute,
     get_operation_ast,
 )
 from graphql.error import located_error
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -27,7 +26,7 @@ from lineage_api.api.context import Context
 from lineage_api.api.databases import Databases
 from lineage_api.api.documents import Documents, NotValid
 from lineage_api.api.failures import BAD_USER_INPUT, told
-from lineage_api.engine import ColumnarExecutionContext
+from lineage_api.engine import answer
 from lineage_api.store.allowance import one_operation
 
 JSON = "application/json"
@@ -121,15 +120,7 @@ class GraphQL:
         context = Context(snapshot, self._services, self._max_page, question.actor)
         try:
             with one_operation():
-                result = execute(
-                    self._schema,
-                    document,
-                    context_value=context,
-                    variable_values=question.variables,
-                    operation_name=question.operation_name,
-                    execution_context_class=ColumnarExecutionContext,
-                )
-                result = result if isinstance(result, ExecutionResult) else await result
+                result = await answer(self._schema, document, context, question.variables, question.operation_name)
             result.extensions = context.extensions
             return result
         finally:
@@ -158,15 +149,16 @@ class GraphQL:
             raise Unanswerable(415, "The body must be UTF-8.")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise Unanswerable(415, "The body must not be compressed.")
-        body = bytearray()
-        try:
-            async for part in request.stream():
-                body += part
-                if len(body) > self._max_body_bytes:
-                    raise Unanswerable(413, f"The body must be of {self._max_body_bytes} bytes at most.")
-        except ClientDisconnect:
-            raise Unanswerable(400, "The body ends too early.") from None
-        return bytes(body)
+        body, is_whole = b"", False
+        while not is_whole:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise Unanswerable(400, "The body ends too early.")
+            body += message.get("body", b"")
+            is_whole = not message.get("more_body", False)
+            if len(body) > self._max_body_bytes:
+                raise Unanswerable(413, f"The body must be of {self._max_body_bytes} bytes at most.")
+        return body
 
 
 def _require_query(document: DocumentNode, name: str | None) -> None:

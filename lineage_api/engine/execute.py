@@ -1,29 +1,33 @@
 """Execution of an operation, a level at a time, as an execution context of graphql-core."""
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from graphql import (
+    DocumentNode,
     ExecutionContext,
     GraphQLError,
+    GraphQLSchema,
     OperationDefinitionNode,
     OperationType,
     TypeNameMetaFieldDef,
     default_field_resolver,
+    default_type_resolver,
 )
-from graphql.execution.execute import SELECTIONS_NESTED_TOO_DEEPLY
+from graphql.execution.execute import SELECTIONS_NESTED_TOO_DEEPLY, CollectedErrors
 
 from lineage_api.engine.completion import NONE, Completed, Completion
 from lineage_api.engine.json_answers import JsonAnswers
 from lineage_api.engine.levels import Call, Column, settled
+from lineage_api.engine.operations import Operation
 from lineage_api.engine.places import Field, Place, located
 from lineage_api.engine.plans import FieldPlan, Selection, plan_of
 from lineage_api.engine.response import objects
 from lineage_api.engine.steps import Steps, drive, together
 from lineage_api.engine.tables import Table, as_objects
 
-_log = logging.getLogger(__name__)
+_USUAL = ((), (None, None, None, 50, None, None))
+"""The further options of graphql-core where nobody asks for anything."""
 
 
 class ColumnarExecutionContext(ExecutionContext):
@@ -32,6 +36,31 @@ class ColumnarExecutionContext(ExecutionContext):
     Equal to graphql-core's own but for this: sibling fields are resolved level by level, and which of several errors
     below a nulled position is told is settled by document order, also where fields are asynchronous.
     """
+
+    writes_json = True
+    """Whether parts of the data may be JSON that the database writes, where it does."""
+
+    @classmethod
+    def build(
+        cls,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        root_value: Any = None,
+        context_value: Any = None,
+        raw_variable_values: dict[str, Any] | None = None,
+        operation_name: str | None = None,
+        *options: Any,
+        **more: Any,
+    ) -> Any:
+        """As graphql-core builds it; of an operation that is known, and asks for nothing special, it costs less."""
+        operation = Operation.of(schema, document, operation_name) if options in _USUAL and not more else None
+        variables = None if operation is None else operation.variables.values(raw_variable_values or {})
+        if operation is None or variables is None:
+            given = (root_value, context_value, raw_variable_values, operation_name)
+            return super().build(schema, document, *given, *options, **more)
+        resolvers = (default_field_resolver, default_type_resolver, default_field_resolver)
+        parts = (operation.operation, variables, *resolvers, CollectedErrors(), None, None)
+        return cls(schema, operation.fragments, root_value, context_value, *parts)
 
     def execute_operation(self, operation: OperationDefinitionNode, root_value: Any) -> Any:
         """The data of the response, or an awaitable that gives them; errors are collected."""
@@ -48,10 +77,8 @@ class ColumnarExecutionContext(ExecutionContext):
         if operation.operation is OperationType.MUTATION:
             data = yield from execution.one_by_one(selection, root_value)
         else:
-            data = yield from execution.at_once(selection)
-            if data is None:
-                [data], nulled = yield from execution.select(selection, [root_value], Place())
-                data = None if nulled else data
+            [data], nulled = yield from execution.select(selection, [root_value], Place())
+            data = None if nulled else data
         self.collected_errors.errors.extend(located(execution.problems))
         return data
 
@@ -68,13 +95,19 @@ class ColumnarExecutionContext(ExecutionContext):
         raise GraphQLError(SELECTIONS_NESTED_TOO_DEEPLY, operation)
 
 
+class RowsExecutionContext(ColumnarExecutionContext):
+    """The same from rows alone."""
+
+    writes_json = False
+
+
 class Execution(Completion):
     """One run of an operation."""
 
-    def __init__(self, execution: ExecutionContext) -> None:
+    def __init__(self, execution: ColumnarExecutionContext) -> None:
         super().__init__(execution)
-        context = execution.context_value
-        self.json = None if execution.middleware_manager else JsonAnswers.of(context, execution.variable_values)
+        may_write = execution.writes_json and not execution.middleware_manager
+        self.json = JsonAnswers.of(execution.context_value, execution.variable_values) if may_write else None
         """What the database answers by itself, where it can."""
 
     def select(self, selection: Selection, parents: Any, place: Place) -> Steps[Completed]:
@@ -95,17 +128,6 @@ class Execution(Completion):
                 columns[rank] = column
                 nulled |= failed
         return objects(selection.names, columns, len(parents)), nulled
-
-    def at_once(self, selection: Selection) -> Steps[Any]:
-        """The data of a query that the database answers by itself; None where it does not."""
-        if self.json is None:
-            return None
-        try:
-            return (yield from self.json.data(selection))
-        except Exception:  # noqa: BLE001 - whatever went wrong, rows tell at which fields
-            _log.warning("A statement that writes JSON failed; rows answer", exc_info=True)
-            self.json = None
-            return None
 
     def one_by_one(self, selection: Selection, root_value: Any) -> Steps[Any]:
         """The data of a mutation: each root field when the one before it is done; none once the data are null."""

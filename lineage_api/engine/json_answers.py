@@ -23,7 +23,6 @@ class JsonAnswers:
         self._reader = reader
         self._context = context
         self._variables = variables
-        self._is_over = False
 
     @classmethod
     def of(cls, context: Any, variables: dict[str, Any]) -> "JsonAnswers | None":
@@ -31,8 +30,8 @@ class JsonAnswers:
         reader: Any = getattr(context, "reader", None)
         return None if getattr(reader, "backend", "rows") == "rows" else cls(reader, context, variables)
 
-    def data(self, selection: Selection) -> Steps[Any]:
-        """The data of a whole query; None where rows answer."""
+    async def data(self, selection: Selection) -> bytes | None:
+        """The data of a whole query; nothing where it holds a mark, None where it is not for the database."""
         plan = plan_of(selection, selection.fields)
         bound = plan.bound(self._context, self._variables)
         if bound is None:
@@ -40,17 +39,13 @@ class JsonAnswers:
         statement = plan.statement("data", bound, self._reader, lambda writer: writer.of_operation(selection))
         if statement is None:
             return None
-        [data] = yield from awaited(self._reader.fetch_json(statement, bound.values(statement), is_all=True))
-        if data is not None and _MARK not in data:
-            return orjson.Fragment(data)
-        # Rows, then, answer all of it: a part that is marked would be read twice more.
-        self._is_over = True
-        return None
+        [data] = await self._reader.fetch_json(statement, bound.values(statement), is_all=True)
+        return data if data is not None and _MARK not in data else b""
 
     def related(self, field: FieldPlan, parents: Any) -> Steps[Any]:
         """What parents have in a field that leads to objects; None where rows answer."""
         is_relation = isinstance(field.level, Arrow | Either) and (field.shape.item or field.shape).leaf is None
-        if self._is_over or not is_relation:
+        if not is_relation:
             return None
         plan = plan_of(field, [field])
         bound = plan.bound(self._context, self._variables)

@@ -8,11 +8,12 @@ where none is allowed: rows tell what is wrong with it.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, Select
 
-from lineage_api.engine.arrows import MAX_STATEMENTS, Arrow
+from lineage_api.engine.arrows import EVERY_ROW, MAX_STATEMENTS, Arrow
 from lineage_api.engine.json_rows import LeftToRows, selection_of
 from lineage_api.engine.json_statements import JsonStatement, level_of
 from lineage_api.engine.levels import Call, Column, Either
@@ -42,18 +43,35 @@ class JsonPlan:
             self._refusal = _told(why)
         self._prefixes = {plan: f"f{index}_" for index, plan in enumerate(relations)}
         self._statements: dict[Any, Statement | LeftToRows] = {}
+        self._parts: Mapping[FieldPlan, Part] = {}
+        """Those that are the same at each execution."""
+        self._constant: Bound | None = None
+        """All of them, where all are."""
 
     def bound(self, context: Any, variables: dict[str, Any]) -> "Bound | None":
         """The plan with the arguments of an operation; None where rows answer, whatever the statement were."""
         if self._refusal is not None:
             return None
         try:
-            return Bound(self._prefixes, context, variables)
+            return self._bound(context, variables)
         except LeftToRows as why:
             _told(why)
             return None
         except Exception:  # noqa: BLE001 - arguments are refused by anybody's code, and rows say where
             return None
+
+    def _bound(self, context: Any, variables: dict[str, Any]) -> "Bound":
+        if self._constant is not None:
+            return self._constant
+        parts = {
+            plan: self._parts.get(plan) or Part.of(plan, p, context, variables) for plan, p in self._prefixes.items()
+        }
+        if not self._parts:
+            self._parts = {plan: part for plan, part in parts.items() if plan.constant_arguments is not None}
+        bound = Bound(parts)
+        if len(self._parts) == len(parts):
+            self._constant = bound
+        return bound
 
     def statement(self, kind: Any, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | None:
         """The statement of a kind for bound arguments; None where rows answer."""
@@ -81,49 +99,59 @@ def _told(why: LeftToRows) -> LeftToRows:
     return why
 
 
-class Bound:
-    """The arguments of the relations of a plan: what they make of its statement, and the values of its parameters."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A relation with its arguments: what they make of the statement, and what is bound to it."""
 
-    def __init__(self, prefixes: Mapping[FieldPlan, str], context: Any, variables: dict[str, Any]) -> None:
-        self._calls = {plan: Call((), plan.arguments(variables), context, plan.below, plan.memo) for plan in prefixes}
-        self.named: dict[str, Any] = {}
-        """The values of parameters that have names."""
-        self.narrowed: list[Narrowed] = []
-        shape = []
-        for plan, call in self._calls.items():
-            shape.append(self._bind(plan, call, prefixes[plan]))
-        self.shape = tuple(shape)
+    call: Call
+    shape: Any = None
+    """What tells its part of the statement from others."""
+    narrowed: Narrowed = EVERY_ROW
+    named: Mapping[str, Any] = field(default_factory=dict)
+    """The values of parameters that have names."""
 
-    def _bind(self, plan: FieldPlan, call: Call, prefix: str) -> Any:
-        """Adds what a relation is bound to; gives what tells its part of the statement from others."""
+    @classmethod
+    def of(cls, plan: FieldPlan, prefix: str, context: Any, variables: dict[str, Any]) -> "Part":
+        """A relation of a plan; its parameters have a prefix."""
+        call = Call((), plan.arguments(variables), context, plan.below, plan.memo)
         level = level_of(plan, call.arguments)
         if not isinstance(level, Arrow):
-            return None
+            return cls(call)
         if not level.is_sql(call.arguments):
             raise LeftToRows(f"{plan.label} is worked out from several statements.")
         narrowed = level.narrowed(call.arguments, call.memo, prefix)
-        self.narrowed.append(narrowed)
-        self.named |= narrowed.late
         if not isinstance(level, Page):
-            return narrowed.shape, level.sorting(call).mark
+            return cls(call, (narrowed.shape, level.sorting(call).mark), narrowed, narrowed.late)
         first, order, after = level.asked(call)
         missing = None if after is None else tuple(value is None for value in after)
-        self.named |= {prefix + name: value for name, value in order.values(after or ()).items()}
-        return narrowed.shape, order.mark, first, missing
+        named = {prefix + name: value for name, value in order.values(after or ()).items()}
+        return cls(call, (narrowed.shape, order.mark, first, missing), narrowed, {**narrowed.late, **named})
+
+
+class Bound:
+    """The relations of a plan with the arguments of an operation."""
+
+    def __init__(self, parts: Mapping[FieldPlan, Part]) -> None:
+        self._parts = parts
+        self.shape = tuple(part.shape for part in parts.values())
 
     @property
     def binds(self) -> list[BindParameter[Any]]:
         """The parameters that hold the values of what narrows rows."""
-        return [bind for narrowed in self.narrowed for bind in narrowed.binds]
+        return [bind for part in self._parts.values() for bind in part.narrowed.binds]
 
     def values(self, statement: Statement) -> dict[str, Any]:
         """The values of all parameters of its statement."""
-        held = [value for narrowed in self.narrowed for value in narrowed.values]
-        return {**self.named, **statement.filled(held)}
+        parts = self._parts.values()
+        values = statement.filled([value for part in parts for value in part.narrowed.values])
+        for part in parts:
+            values.update(part.named)
+        return values
 
     def call(self, plan: FieldPlan) -> Call:
         """A relation, called with its arguments; any other field without."""
-        return self._calls.get(plan) or Call((), {}, None, plan.below, plan.memo)
+        part = self._parts.get(plan)
+        return Call((), {}, None, plan.below, plan.memo) if part is None else part.call
 
 
 def _relations(fields: Sequence[FieldPlan]) -> Iterator[FieldPlan]:

@@ -1,7 +1,7 @@
 """What the arguments of a field say of rows, apart from the values in it: one statement serves all values."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement
@@ -52,7 +52,9 @@ class Narrowed:
 
     def also(self, late: Mapping[str, Any]) -> "Narrowed":
         """The same with further values of parameters that have names."""
-        return replace(self, late={**self.late, **late}) if late else self
+        if not late:
+            return self
+        return Narrowed(self.condition, self.shape, self.binds, self.values, {**self.late, **late})
 
 
 def _flat(value: Any) -> Iterator[Any]:

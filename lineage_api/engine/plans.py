@@ -8,18 +8,20 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from graphql import (
     ArgumentNode,
     DirectiveNode,
-    ExecutionContext,
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLField,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
+    GraphQLSchema,
     Node,
+    OperationDefinitionNode,
     VariableNode,
     Visitor,
     get_argument_values,
@@ -35,6 +37,15 @@ from lineage_api.engine.levels import LEVEL, Level
 
 MAX_PLANS = 1000
 """How many plans are kept for a schema; those that were used least recently go first."""
+
+
+class Planned(Protocol):
+    """An operation that is to be planned, such as an execution context."""
+
+    schema: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDefinitionNode]
+    variable_values: dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -156,7 +167,7 @@ class Below:
 class Plan:
     """An operation, with the selection of each object type that it comes to."""
 
-    def __init__(self, execution: ExecutionContext, booleans: dict[str, Any]) -> None:
+    def __init__(self, execution: "Planned", booleans: dict[str, Any]) -> None:
         self.schema = execution.schema
         self.operation = execution.operation
         self.fragments = execution.fragments
@@ -214,7 +225,7 @@ class Plans:
         """A schema is copied and pickled without its plans, which know nodes by their identity."""
         return Plans, ()
 
-    def of(self, execution: ExecutionContext) -> Plan:
+    def of(self, execution: "Planned") -> Plan:
         """The plan of an operation."""
         variables = execution.variable_values
         booleans = {name: variables[name] for name in self._switches_of(execution) if name in variables}
@@ -230,7 +241,7 @@ class Plans:
             self._plans.move_to_end(key)
         return plan
 
-    def _switches_of(self, execution: ExecutionContext) -> list[str]:
+    def _switches_of(self, execution: "Planned") -> list[str]:
         """The variables that directives of an operation use."""
         key = id(execution.operation)
         known = self._switches.get(key)
@@ -243,7 +254,7 @@ class Plans:
         return known[1]
 
 
-def plan_of(execution: ExecutionContext) -> Plan:
+def plan_of(execution: Planned) -> Plan:
     """The plan of the operation that is executed."""
     # Kept by the schema itself: plans refer to it, so whoever else kept them would keep it alive.
     plans: Plans = vars(execution.schema).setdefault("lineage_api.plans", Plans())

@@ -272,8 +272,10 @@ class PostgreSQL(Database):
                     raise
         raise TimedOut("The database does not answer; try again.")
 
-    async def give_back(self, connection: Any) -> None:
-        """Returns a connection to the pool, which drops one that is lost."""
+    async def give_back(self, connection: Any, *, is_long: bool = False) -> None:
+        """Returns a connection to the pool, which drops one that is lost; a long answer is not kept with it."""
+        if is_long:
+            vars(connection).pop(_CURSOR, None)
         try:
             if connection.info.transaction_status:
                 await connection.rollback()
@@ -292,13 +294,20 @@ async def _configure(connection: Any) -> None:
     await connection.execute("SET jit = off")
 
 
+_CURSOR = "lineage_api.cursor"
+_LONG = 100_000
+"""A cursor that holds so many bytes is not kept."""
+
 _BEGIN = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None)
 
 
 async def sent(connection: Any, statements: Sequence[tuple[str, Any]]) -> list[Any]:
     """The cursors of statements that were sent together."""
     if len(statements) == 1:
-        return [await connection.execute(*statements[0])]
+        # Making a cursor takes longer than all else that the driver does here for a short answer.
+        kept = vars(connection)
+        cursor = kept[_CURSOR] = kept.pop(_CURSOR, None) or connection.cursor()
+        return [await cursor.execute(*statements[0])]
     async with connection.pipeline():
         return [await connection.execute(*statement) for statement in statements]
 
@@ -344,7 +353,7 @@ class PostgreSQLSnapshot(Snapshot):
             self._failure = error
             raise
         found = _as_it_came(cursor)
-        await self._database.give_back(connection)
+        await self._database.give_back(connection, is_long=sum(len(each or b"") for each in found) > _LONG)
         return found
 
     def _asked(self, statement: Statement, values: Mapping[str, Any], *, is_json: bool) -> asyncio.Future[Any]:
@@ -393,7 +402,7 @@ class PostgreSQLSnapshot(Snapshot):
             await asyncio.wait([self._sending])
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await self._database.give_back(connection)
+            await self._database.give_back(connection, is_long=True)
 
 
 def _as_it_came(cursor: Any) -> list[bytes | None]:

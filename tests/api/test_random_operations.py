@@ -21,7 +21,7 @@ from sqlalchemy import make_url
 from lineage_api.api.context import Context
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
-from lineage_api.engine import ColumnarExecutionContext
+from lineage_api.engine import ColumnarExecutionContext, answer
 from lineage_api.engine.sql import Statement
 from lineage_api.errors import LineageError
 from lineage_api.graph.identity import encoded
@@ -124,13 +124,12 @@ class Asked:
         # Where nothing is waited for, graphql-core's errors do not depend on what was ready first.
         reader: Any = self._at_once if self._at_once and context is ExecutionContext else snapshot
         try:
+            given = {"variable_values": operation.variables, "operation_name": operation.name}
+            asking = Context(reader, self._services, 100)
+            if context is ColumnarExecutionContext:
+                return await answer(executable(read_only=True), document, asking, **given)
             result = execute(
-                executable(read_only=True),
-                document,
-                context_value=Context(reader, self._services, 100),
-                variable_values=operation.variables,
-                operation_name=operation.name,
-                execution_context_class=context,
+                executable(read_only=True), document, context_value=asking, execution_context_class=context, **given
             )
             return result if isinstance(result, ExecutionResult) else await result
         finally:
