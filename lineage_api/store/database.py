@@ -27,6 +27,8 @@ LOCK_WAIT_S = 2.0
 """How long to wait where another process keeps everybody out of the database, or where its server is silent."""
 MAX_CONNECTIONS = 16
 """How many connections are kept open."""
+MAX_AT_HAND = 4
+"""How many of them are kept at hand; the pool closes others after a while."""
 
 
 BACKENDS = ("rows", "json", "best")
@@ -233,14 +235,19 @@ class PostgreSQL(Database):
         """How its snapshots are read: as `rows`, as `json` wherever it can write that, or as is `best`."""
         self._uri = make_url(uri).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: Any = None
+        self._at_hand: list[Any] = []
+        """Connections of the pool that were used last: taking one of these costs next to nothing."""
+        self._wanted = 0
+        """How many wait for a connection."""
 
     def snapshot(self) -> "PostgreSQLSnapshot":
         return PostgreSQLSnapshot(self)
 
     async def open(self) -> None:
-        from psycopg import AsyncRawCursor  # noqa: PLC0415 - an extra that SQLite does without
-        from psycopg_pool import AsyncConnectionPool  # noqa: PLC0415
+        from psycopg import AsyncRawCursor, OperationalError  # noqa: PLC0415 - an extra that SQLite does without
+        from psycopg_pool import AsyncConnectionPool, PoolTimeout  # noqa: PLC0415
 
+        self._lost, self._none_free = OperationalError, PoolTimeout
         self._pool = AsyncConnectionPool(
             self._uri,
             kwargs={"autocommit": True, "cursor_factory": AsyncRawCursor},
@@ -254,37 +261,46 @@ class PostgreSQL(Database):
         await self._pool.open()
 
     async def run(self, statements: Sequence[tuple[str, Any]]) -> tuple[Any, list[Any]]:
-        """A connection of the pool, and the cursors of these statements, which were its first."""
-        from psycopg import OperationalError  # noqa: PLC0415 - an extra that SQLite does without
-        from psycopg_pool import PoolTimeout  # noqa: PLC0415
-
+        """A connection, and the cursors of these statements, which were its first."""
         for _ in range(MAX_CONNECTIONS + 1):
             try:
-                connection = await self._pool.getconn()
-            except PoolTimeout:
+                connection = self._at_hand.pop() if self._at_hand else await self._from_pool()
+            except self._none_free:
                 break
             try:
                 return connection, await sent(connection, statements)
             except BaseException as error:
                 await self.give_back(connection)
                 # One of those that the server had before it was started again; the pool drops it.
-                if not (isinstance(error, OperationalError) and connection.broken):
+                if not (isinstance(error, self._lost) and connection.broken):
                     raise
         raise TimedOut("The database does not answer; try again.")
 
+    async def _from_pool(self) -> Any:
+        self._wanted += 1
+        try:
+            return await self._pool.getconn()
+        finally:
+            self._wanted -= 1
+
     async def give_back(self, connection: Any, *, is_long: bool = False) -> None:
-        """Returns a connection to the pool, which drops one that is lost; a long answer is not kept with it."""
+        """Takes a connection back; the pool drops one that is lost, and a long answer is not kept with it."""
         if is_long:
             vars(connection).pop(_CURSOR, None)
         try:
-            if connection.info.transaction_status:
+            if connection.pgconn.transaction_status:
                 await connection.rollback()
         except Exception:  # noqa: BLE001 - with the connection its transaction is gone
             _log.debug("A connection was lost", exc_info=True)
         finally:
-            await self._pool.putconn(connection)
+            if self._wanted or connection.closed or len(self._at_hand) >= MAX_AT_HAND:
+                await self._pool.putconn(connection)
+            else:
+                self._at_hand.append(connection)
 
     async def close(self) -> None:
+        while self._at_hand:
+            await self._pool.putconn(self._at_hand.pop())
         if self._pool is not None:
             await self._pool.close()
 
