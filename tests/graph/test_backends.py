@@ -275,3 +275,28 @@ async def test_how_a_database_can_be_read(store, tmp_path):
         create_app(Settings(backend_store_uri=store.uri, backend="fast"))
     with pytest.raises(Unsuitable, match="SQLite is read as rows"):
         create_app(Settings(backend_store_uri=f"sqlite:///{tmp_path}/mlflow.db", backend="json"))
+
+
+@pytest.mark.parametrize("settings", [{"backend": "rows"}, {}], ids=["rows", "best"])
+async def test_filters_are_compiled_once(store, client, statements):
+    """Whatever the values are that they ask for: the statements stay the same objects."""
+    experiment = store.experiment("e", team="x")
+    for number in range(3):
+        store.run(experiment, f"run {number}", params={"p": number}, metrics={"m": number}, tags={"t": f"{number}"})
+    query = """query ($filter: RunFilter, $keys: [String!]) {
+        runs(filterBy: $filter) { totalCount nodes { name params(keys: $keys) { value } } }
+    }"""
+    found, texts = [], []
+    for number in range(3):
+        filter_by = {
+            "experimentIds": [experiment],
+            "metrics": [{"key": "m", "gte": number}],
+            "params": [{"key": "p", "in": [f"{number}", "7"]}],
+            "or": [{"tags": [{"key": "t", "eq": f"{number}"}]}, {"nameContains": f"run {number}"}],
+        }
+        answer = await client.ask(query, filter=filter_by, keys=["p"])
+        found.append([run["params"][0]["value"] for run in answer["runs"]["nodes"]])
+        texts.append(list(map(id, statements)))
+
+    assert found == [["0"], ["1"], ["2"]]
+    assert texts[0] == texts[1] == texts[2]

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 
 from lineage_api.engine.sql import Statement
 from lineage_api.errors import TimedOut
-from lineage_api.store.database import MAX_CONNECTIONS, Database
+from lineage_api.store.database import MAX_AT_HAND, MAX_CONNECTIONS, Database
 from lineage_api.store.opening import head_revision
 from tests.conftest import Templates
 from tests.processes import locked
@@ -319,9 +319,10 @@ async def test_connections_that_the_server_ended(on_postgresql, caplog):
 
 
 class Road:
-    """A way to the server of PostgreSQL that can be closed, as by a restart."""
+    """A way to the server of PostgreSQL that can be closed, as by a restart, and on which is seen what passes."""
 
     def __init__(self):
+        self.seen = b""
         self._url = make_url(POSTGRESQL)
         self._server = None
         self._travellers = set()
@@ -341,6 +342,7 @@ class Road:
     async def _copy(self, reader, writer):
         try:
             while (part := await reader.read(2**16)) and not (self.stops_at and self.stops_at in part):
+                self.seen += part
                 writer.write(part)
         except ConnectionError:
             pass
@@ -365,6 +367,55 @@ async def road():
 def far(on_postgresql, road):
     """The URI of the store on PostgreSQL, by that road."""
     return make_url(on_postgresql.uri).set(host="127.0.0.1", port=road.port).render_as_string(hide_password=False)
+
+
+SYNC = b"S\x00\x00\x00\x04"
+"""What PostgreSQL is sent after what it is to answer."""
+
+
+async def test_what_is_asked_together_is_sent_together(far, road):
+    """With the beginning of the transaction; what is asked after that, with nothing."""
+    async with opened(far) as database:
+        assert await names(database) == ["Default"]
+        async with snapshot_of(database) as snapshot:
+            road.seen = b""
+            found = await asyncio.gather(*(rows(snapshot, f"SELECT {number}") for number in range(3)))
+            assert road.seen.count(SYNC) == 1
+            assert found == [[(0,)], [(1,)], [(2,)]]
+            road.seen = b""
+            assert await rows(snapshot, "SELECT $1::int".replace("$1", "4")) == [(4,)]
+            assert road.seen.count(SYNC) + road.seen.count(b"Q\x00") == 1
+
+
+async def test_one_of_those_that_were_sent_together_fails(on_postgresql):
+    """The transaction is over for all of them; the next snapshot has another."""
+    async with opened(on_postgresql.uri) as database:
+        async with snapshot_of(database) as snapshot:
+            asked = (rows(snapshot, text) for text in ("SELECT 1", "SELECT * FROM nothing", "SELECT 2"))
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+        assert {type(end) for end in ends} == {psycopg.errors.UndefinedTable}
+
+        assert await names(database) == ["Default"]
+
+
+async def test_json_as_it_came(on_postgresql):
+    """The only column of the rows, in a transaction beside other statements, or in none where it is all."""
+    texts = Statement("SELECT v FROM (VALUES ('{\"a\": 1}'), (NULL), ('é')) AS t (v)", {}, ())
+    async with opened(on_postgresql.uri) as database:
+        for is_all in (True, False):
+            async with snapshot_of(database) as snapshot:
+                found = await snapshot.fetch_json(texts, {}, is_all=is_all)
+            assert found == [b'{"a": 1}', None, "é".encode()]
+
+
+async def test_connections_at_hand(on_postgresql):
+    """Some are kept, more are given back to the pool, and those that wait come first."""
+    async with opened(on_postgresql.uri) as database:
+        for _ in range(3):
+            assert await asyncio.gather(*(names(database) for _ in range(3 * MAX_CONNECTIONS))) == [["Default"]] * 48
+        assert len(database._at_hand) <= MAX_AT_HAND
+
+    assert database._at_hand == []
 
 
 async def test_a_server_that_ends_each_connection(far, road, caplog):
