@@ -7,7 +7,6 @@ import orjson
 from lineage_api.engine.arrows import Arrow
 from lineage_api.engine.forms import MARK
 from lineage_api.engine.json_plans import plan_of
-from lineage_api.engine.json_statements import level_of
 from lineage_api.engine.levels import Call, Either
 from lineage_api.engine.plans import FieldPlan, Selection
 from lineage_api.engine.sql import JsonReader, key_values
@@ -51,10 +50,11 @@ class JsonAnswers:
         bound = plan.bound(self._context, self._variables)
         if bound is None:
             return None
-        arguments = bound.call(field).arguments
-        arrow = level_of(field, arguments)
+        arrow = bound.parts[field].level
+        if not isinstance(arrow, Arrow):
+            return None
         # A key that is null meets no row, so that what it leads to is empty.
-        call = Call(parents, arguments, self._context, field.below, field.memo)
+        call = Call(parents, {}, self._context, field.below, field.memo)
         nothing = None if len(arrow.to) == 1 else (None,) * len(arrow.to)
         keys = [nothing if key is None else key for key in arrow.keys(call)] if arrow.to else [()] * len(parents)
         wanted = list(dict.fromkeys(keys))

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import JSON, Double, FromClause, func, literal_column, select
+from sqlalchemy import JSON, Double, FromClause, Select, func, literal_column, select
 
 from lineage_api.engine.forms import array_of, base64_of, literal
-from lineage_api.engine.json_rows import JsonRows, LeftToRows, Scope, Value, object_of, selection_of
+from lineage_api.engine.json_parts import LeftToRows, Part
+from lineage_api.engine.json_rows import JsonRows, Scope, Value, object_of, selection_of
 from lineage_api.engine.orders import Order
 from lineage_api.engine.pages import Page
 from lineage_api.engine.plans import FieldPlan, Selection
@@ -25,54 +27,56 @@ class JsonPages(JsonRows, ABC):
     def objects(self, selection: Selection, scope: Scope, source: FromClause) -> Value:
         """The selected fields of rows, as a list."""
 
-    def page(self, plan: FieldPlan, page: Page, scope: Scope, keys: Sequence[Value]) -> Value:
+    def page(self, plan: FieldPlan, part: Part, scope: Scope, keys: Sequence[Value]) -> Value:
         """A page of the rows that have these keys."""
         fields = selection_of(plan).fields
         read = [each for each in fields if each.name in {"nodes", "edges", "pageInfo"}]
         source = None
         listed: Mapping[FieldPlan, Value] = {}
         if [each.name for each in read] == ["nodes"]:
-            listed = {read[0]: self._nodes(plan, page, scope, keys, selection_of(read[0]))}
+            listed = {read[0]: self._nodes(part, scope, keys, selection_of(read[0]))}
         elif read:
-            listed, source = self._several(plan, page, scope, keys, read)
-        values = [(each.key, self._part(plan, page, keys, each, listed)) for each in fields]
+            listed, source = self._several(part, scope, keys, read)
+        values = [(each.key, self._value(part, keys, each, listed)) for each in fields]
         return object_of(*self.made(values, source))
 
-    def _part(
-        self, plan: FieldPlan, page: Page, keys: Sequence[Value], part: FieldPlan, listed: Mapping[FieldPlan, Value]
-    ) -> Value:
-        match part.name:
+    def _value(self, part: Part, keys: Sequence[Value], field: FieldPlan, listed: Mapping[FieldPlan, Value]) -> Value:
+        match field.name:
             case "totalCount":
-                return self.rows(plan, page, keys, [func.count()]).scalar_subquery()
+                return self.rows(part, keys, [func.count()]).scalar_subquery()
             case "__typename":
-                return literal(part.parent_type.name)
-        return listed[part]
+                return literal(field.parent_type.name)
+        return listed[field]
 
-    def _nodes(self, plan: FieldPlan, page: Page, scope: Scope, keys: Sequence[Value], nodes: Selection) -> Value:
-        first, order, after = page.asked(self.call(plan))
+    def _page_rows(self, part: Part, keys: Sequence[Value], columns: Sequence[Value], most: int) -> Select[Any]:
+        rows = self.rows(part, keys, columns)
+        if part.after is not None:
+            rows = rows.where(part.order.follows([value is None for value in part.after], part.prefix))
+        return rows.order_by(*part.order.clauses()).limit(literal(most))
+
+    def _nodes(self, part: Part, scope: Scope, keys: Sequence[Value], nodes: Selection) -> Value:
+        page: Page = part.level
         columns = list(map(page.rows.column, page.names(nodes.columns)))
-        rows = self.rows(plan, page, keys, columns, after).order_by(*order.clauses()).limit(literal(first))
-        source, below = self.below(page, rows, scope)
+        source, below = self.below(page, self._page_rows(part, keys, columns, part.first), scope)
         return self.objects(nodes, below, source)
 
     def _several(
-        self, plan: FieldPlan, page: Page, scope: Scope, keys: Sequence[Value], parts: Sequence[FieldPlan]
+        self, part: Part, scope: Scope, keys: Sequence[Value], fields: Sequence[FieldPlan]
     ) -> tuple[Mapping[FieldPlan, Value], FromClause]:
         """Nodes, edges and where the page stands, by columns of a row that holds what is gathered from the page."""
-        first, order, after = page.asked(self.call(plan))
-        nodes = [each for part in parts for each in _node_selections(part)]
+        page: Page = part.level
+        nodes = [each for field in fields for each in _node_selections(field)]
         names = page.names(frozenset().union(*(each.columns for each in nodes)))
-        columns = [*order.columns(), *map(page.rows.column, names)]
-        rows = self.rows(plan, page, keys, columns, after).order_by(*order.clauses()).limit(literal(first + 1))
-        _, page_rows = self.derived("p", rows)
+        columns = [*part.order.columns(), *map(page.rows.column, names)]
+        _, page_rows = self.derived("p", self._page_rows(part, keys, columns, part.first + 1))
         numbered = select(*page_rows.c, func.row_number().over().label(_NUMBER))
         source, below = self.below(page, numbered, scope)
-        is_kept = below.columns[_NUMBER] <= literal(first)
-        cursor = _cursor(order, below)
+        is_kept = below.columns[_NUMBER] <= literal(part.first)
+        cursor = _cursor(part.order, below)
         lists = {
-            part: self.object(selection_of(part), below) if part.name == "nodes" else self._edge(part, below, cursor)
-            for part in parts
-            if part.name != "pageInfo"
+            each: self.object(selection_of(each), below) if each.name == "nodes" else self._edge(each, below, cursor)
+            for each in fields
+            if each.name != "pageInfo"
         }
         gathered: list[Value] = [func.count().label("size"), func.array_agg(cursor).filter(is_kept).label("cursors")]
         gathered += [
@@ -82,10 +86,10 @@ class JsonPages(JsonRows, ABC):
         name, gathering = self.derived("g", select(*gathered).select_from(source))
         empty = literal_column("'[]'::json", JSON)
         found: dict[FieldPlan, Value] = {
-            part: func.coalesce(literal_column(f"{name}.list_{index}", JSON), empty) for index, part in enumerate(lists)
+            each: func.coalesce(literal_column(f"{name}.list_{index}", JSON), empty) for index, each in enumerate(lists)
         }
-        info = _page_info(name, first, is_first=after is None)
-        found |= {part: self._page_info(part, info) for part in parts if part.name == "pageInfo"}
+        info = _page_info(name, part.first, is_first=part.after is None)
+        found |= {each: self._page_info(each, info) for each in fields if each.name == "pageInfo"}
         return found, gathering
 
     def _edge(self, edges: FieldPlan, scope: Scope, cursor: Value) -> Value:

@@ -8,17 +8,15 @@ where none is allowed: rows tell what is wrong with it.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, Select
 
-from lineage_api.engine.arrows import EVERY_ROW, MAX_STATEMENTS, Arrow
-from lineage_api.engine.json_rows import LeftToRows, selection_of
-from lineage_api.engine.json_statements import JsonStatement, level_of
-from lineage_api.engine.levels import Call, Column, Either
-from lineage_api.engine.narrowing import Narrowed
-from lineage_api.engine.pages import Page
+from lineage_api.engine.arrows import MAX_STATEMENTS, Arrow
+from lineage_api.engine.json_parts import LeftToRows, Part
+from lineage_api.engine.json_rows import selection_of
+from lineage_api.engine.json_statements import JsonStatement
+from lineage_api.engine.levels import Column, Either
 from lineage_api.engine.plans import FieldPlan, Selection
 from lineage_api.engine.sql import JsonReader, Statement
 
@@ -86,7 +84,7 @@ class JsonPlan:
     def _made(self, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | LeftToRows:
         forced = reader.backend == "json"
         try:
-            writer = JsonStatement(reader.dialect, bound.call, self._prefixes, forced=forced)
+            writer = JsonStatement(reader.dialect, bound.parts, forced=forced)
             return Statement.of(select(writer), reader.dialect, bound.binds)
         except LeftToRows as why:
             return _told(why)
@@ -99,59 +97,25 @@ def _told(why: LeftToRows) -> LeftToRows:
     return why
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A relation with its arguments: what they make of the statement, and what is bound to it."""
-
-    call: Call
-    shape: Any = None
-    """What tells its part of the statement from others."""
-    narrowed: Narrowed = EVERY_ROW
-    named: Mapping[str, Any] = field(default_factory=dict)
-    """The values of parameters that have names."""
-
-    @classmethod
-    def of(cls, plan: FieldPlan, prefix: str, context: Any, variables: dict[str, Any]) -> "Part":
-        """A relation of a plan; its parameters have a prefix."""
-        call = Call((), plan.arguments(variables), context, plan.below, plan.memo)
-        level = level_of(plan, call.arguments)
-        if not isinstance(level, Arrow):
-            return cls(call)
-        if not level.is_sql(call.arguments):
-            raise LeftToRows(f"{plan.label} is worked out from several statements.")
-        narrowed = level.narrowed(call.arguments, call.memo, prefix)
-        if not isinstance(level, Page):
-            return cls(call, (narrowed.shape, level.sorting(call).mark), narrowed, narrowed.late)
-        first, order, after = level.asked(call)
-        missing = None if after is None else tuple(value is None for value in after)
-        named = {prefix + name: value for name, value in order.values(after or ()).items()}
-        return cls(call, (narrowed.shape, order.mark, first, missing), narrowed, {**narrowed.late, **named})
-
-
 class Bound:
     """The relations of a plan with the arguments of an operation."""
 
     def __init__(self, parts: Mapping[FieldPlan, Part]) -> None:
-        self._parts = parts
+        self.parts = parts
         self.shape = tuple(part.shape for part in parts.values())
 
     @property
     def binds(self) -> list[BindParameter[Any]]:
         """The parameters that hold the values of what narrows rows."""
-        return [bind for part in self._parts.values() for bind in part.narrowed.binds]
+        return [bind for part in self.parts.values() for bind in part.narrowed.binds]
 
     def values(self, statement: Statement) -> dict[str, Any]:
         """The values of all parameters of its statement."""
-        parts = self._parts.values()
+        parts = self.parts.values()
         values = statement.filled([value for part in parts for value in part.narrowed.values])
         for part in parts:
             values.update(part.named)
         return values
-
-    def call(self, plan: FieldPlan) -> Call:
-        """A relation, called with its arguments; any other field without."""
-        part = self._parts.get(plan)
-        return Call((), {}, None, plan.below, plan.memo) if part is None else part.call
 
 
 def _relations(fields: Sequence[FieldPlan]) -> Iterator[FieldPlan]:

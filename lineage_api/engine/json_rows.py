@@ -4,7 +4,7 @@ What a level leads to are subqueries about its rows, named by that name. So the 
 they are, whatever tables they read.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -15,17 +15,13 @@ from sqlalchemy.sql.selectable import FromClause
 
 from lineage_api.engine.arrows import Arrow, One
 from lineage_api.engine.forms import LEFT_JSON
-from lineage_api.engine.levels import Call
+from lineage_api.engine.json_parts import LeftToRows, Part
 from lineage_api.engine.plans import FieldPlan, Selection
 
 MAX_NAME = 63
 """How long a name may be in PostgreSQL."""
 
 Value = ColumnElement[Any]
-
-
-class LeftToRows(Exception):
-    """Why something is not told by one statement."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,9 @@ class Scope:
 class JsonRows:
     """The derived tables of one statement."""
 
-    def __init__(self, call: Callable[[FieldPlan], Call], prefixes: Mapping[FieldPlan, str]) -> None:
-        self.call = call
-        self._prefixes = prefixes
+    def __init__(self, parts: Mapping[FieldPlan, Part]) -> None:
+        self.parts = parts
+        """The relations in it."""
         self._numbers = count(1)
 
     def derived(self, letter: str, rows: Select[Any]) -> tuple[str, FromClause]:
@@ -65,14 +61,10 @@ class JsonRows:
         row = select(*(value.label(quoted_name(key, quote=True)) for key, value in values))
         return self.derived("o", row if source is None else row.select_from(source))
 
-    def rows(
-        self, plan: FieldPlan, arrow: Arrow, keys: Sequence[Value], columns: Sequence[Value], after: Any = None
-    ) -> Select[Any]:
-        """The rows of an arrow that have these keys; those after a row with some sort key, where one is given."""
-        call, prefix = self.call(plan), self._prefixes[plan]
-        rows = arrow.selected(arrow.narrowed(call.arguments, call.memo, prefix), *columns)
-        rows = rows.where(*(column == key for column, key in zip(arrow.to, keys, strict=True)))
-        return rows if after is None else rows.where(arrow.sorting(call).follows([v is None for v in after], prefix))
+    def rows(self, part: Part, keys: Sequence[Value], columns: Sequence[Value]) -> Select[Any]:
+        """The rows of a relation that have these keys."""
+        rows: Select[Any] = part.level.selected(part.narrowed, *columns)
+        return rows.where(*(column == key for column, key in zip(part.level.to, keys, strict=True)))
 
     def below(self, arrow: Arrow, rows: Select[Any], scope: Scope) -> tuple[FromClause, Scope]:
         """A derived table of an arrow's rows, and the scope of one of them."""

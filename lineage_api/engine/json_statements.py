@@ -1,6 +1,6 @@
 """What a query asks for as one statement, by which PostgreSQL writes the JSON of the answer itself."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, FromClause, Select, Text, cast, func, literal_column, select
@@ -8,8 +8,9 @@ from sqlalchemy import Dialect, FromClause, Select, Text, cast, func, literal_co
 from lineage_api.engine.arrows import Arrow, Many, One
 from lineage_api.engine.forms import Form, bare, form_of, literal, required
 from lineage_api.engine.json_pages import JsonPages
-from lineage_api.engine.json_rows import LeftToRows, Scope, Value, in_words, list_of, object_of, only, selection_of
-from lineage_api.engine.levels import Call, Column, Either
+from lineage_api.engine.json_parts import LeftToRows, Part
+from lineage_api.engine.json_rows import Scope, Value, in_words, list_of, object_of, only, selection_of
+from lineage_api.engine.levels import Column
 from lineage_api.engine.pages import Page
 from lineage_api.engine.plans import FieldPlan, Selection
 from lineage_api.engine.sql import Keys
@@ -22,10 +23,8 @@ class JsonStatement(JsonPages):
     would be searched for once for each parent, and a page below a row that several parents share.
     """
 
-    def __init__(
-        self, dialect: Dialect, call: Callable[[FieldPlan], Call], prefixes: Mapping[FieldPlan, str], *, forced: bool
-    ) -> None:
-        super().__init__(call, prefixes)
+    def __init__(self, dialect: Dialect, parts: Mapping[FieldPlan, Part], *, forced: bool) -> None:
+        super().__init__(parts)
         self._dialect = dialect
         self._forced = forced
 
@@ -35,16 +34,13 @@ class JsonStatement(JsonPages):
 
     def of_field(self, plan: FieldPlan, parents: int) -> Select[Any]:
         """What so many parents have in a field: a row with one column for each of their keys, in the keys' order."""
-        arrow = level_of(plan, self.call(plan).arguments)
-        if not isinstance(arrow, Arrow):
-            raise LeftToRows(f"{plan.label} is no relation.")
-        scope = Scope(is_single=parents == 1)
-        if not arrow.to:
-            return select(cast(self._relation(plan, arrow, scope, ()), Text))
-        keys = Keys.of(arrow.to, self._dialect)
+        part, scope = self.parts[plan], Scope(is_single=parents == 1)
+        if not part.level.to:
+            return select(cast(self._relation(plan, part, scope, ()), Text))
+        keys = Keys.of(part.level.to, self._dialect)
         name, source = self.derived("k", select(keys.place.label("place"), *keys.columns))
         place, *columns = in_words(name, source)
-        return select(cast(self._relation(plan, arrow, scope, columns), Text)).select_from(source).order_by(place)
+        return select(cast(self._relation(plan, part, scope, columns), Text)).select_from(source).order_by(place)
 
     def object(self, selection: Selection, scope: Scope, source: FromClause | None = None) -> Value:
         return object_of(*self._row(selection, scope, source))
@@ -57,40 +53,42 @@ class JsonStatement(JsonPages):
         return self.made([(plan.key, self._field(plan, scope)) for plan in selection.fields], source)
 
     def _field(self, plan: FieldPlan, scope: Scope) -> Value:
-        match level_of(plan, self.call(plan).arguments):
+        part = self.parts.get(plan)
+        match plan.level if part is None else part.level:
             case Column() as column:
                 return _column(plan, column, scope)
-            case Arrow() as arrow:
-                return self._relation(plan, arrow, scope, _keys(plan, arrow, scope))
+            case Arrow() as arrow if part is not None:
+                return self._relation(plan, part, scope, _keys(plan, arrow, scope))
         if plan.name == "__typename":
             return literal(plan.parent_type.name)
         raise LeftToRows(f"{plan.label} is worked out in Python.")
 
-    def _relation(self, plan: FieldPlan, arrow: Arrow, scope: Scope, keys: Sequence[Value]) -> Value:
-        if not (scope.is_single or arrow.has_index or self._forced):
+    def _relation(self, plan: FieldPlan, part: Part, scope: Scope, keys: Sequence[Value]) -> Value:
+        if not (scope.is_single or part.level.has_index or self._forced):
             raise LeftToRows(f"No index leads from several parents to {plan.label}.")
-        match arrow:
+        match part.level:
             case Page():
                 if scope.is_shared and not self._forced:
                     raise LeftToRows(f"Several parents may share what {plan.label} is a page of.")
-                return self.page(plan, arrow, scope, keys)
+                return self.page(plan, part, scope, keys)
             case One():
-                return self._one(plan, arrow, scope, keys)
+                return self._one(plan, part, scope, keys)
             case Many():
-                return self._many(plan, arrow, scope, keys)
+                return self._many(plan, part, scope, keys)
         raise LeftToRows(f"{plan.label} is a relation of its own kind.")
 
-    def _many(self, plan: FieldPlan, arrow: Many, scope: Scope, keys: Sequence[Value]) -> Value:
-        rows = self._read(plan, arrow, keys).order_by(*arrow.sorting(self.call(plan)).clauses())
+    def _many(self, plan: FieldPlan, part: Part, scope: Scope, keys: Sequence[Value]) -> Value:
+        arrow: Many = part.level
+        rows = self._read(plan, part, keys).order_by(*part.order.clauses())
         source, below = self.below(arrow, rows, scope)
         if arrow.value is not None:
             return list_of(select(_value(plan, arrow, below)).select_from(source))
         return self.objects(selection_of(plan), below, source)
 
-    def _one(self, plan: FieldPlan, arrow: One, scope: Scope, keys: Sequence[Value]) -> Value:
-        order = arrow.sorting(self.call(plan))
+    def _one(self, plan: FieldPlan, part: Part, scope: Scope, keys: Sequence[Value]) -> Value:
+        arrow: One = part.level
         most = literal(2 if arrow.ambiguous else 1)
-        rows = self._read(plan, arrow, keys).order_by(*order.clauses()).limit(most)
+        rows = self._read(plan, part, keys).order_by(*part.order.clauses()).limit(most)
         source, below = self.below(arrow, rows, scope)
         if arrow.value is not None:
             return _or_default(plan, arrow, select(_value(plan, arrow, below)).select_from(source).scalar_subquery())
@@ -101,15 +99,11 @@ class JsonStatement(JsonPages):
             value = self.object(selection_of(plan), below, source)
         return required(value) if plan.shape.is_required else value
 
-    def _read(self, plan: FieldPlan, arrow: Many, keys: Sequence[Value]) -> Select[Any]:
-        """The columns of an arrow's rows that are needed below it."""
+    def _read(self, plan: FieldPlan, part: Part, keys: Sequence[Value]) -> Select[Any]:
+        """The columns of a relation's rows that are needed below it."""
+        arrow: Many = part.level
         names = [arrow.value.name] if arrow.value is not None else arrow.names(selection_of(plan).columns)
-        return self.rows(plan, arrow, keys, list(map(arrow.rows.column, names)))
-
-
-def level_of(plan: FieldPlan, arguments: Mapping[str, Any]) -> Any:
-    """How a field is resolved with these arguments."""
-    return plan.level.chosen(arguments) if isinstance(plan.level, Either) else plan.level
+        return self.rows(part, keys, list(map(arrow.rows.column, names)))
 
 
 def _column(plan: FieldPlan, column: Column, scope: Scope) -> Value:
