@@ -10,6 +10,7 @@ from lineage_api.engine.forms import array_of, base64_of, literal
 from lineage_api.engine.json_parts import LeftToRows, Part
 from lineage_api.engine.json_rows import JsonRows, Scope, Value, object_of, selection_of
 from lineage_api.engine.orders import Order
+from lineage_api.engine.page_statements import worked_out
 from lineage_api.engine.pages import Page
 from lineage_api.engine.plans import FieldPlan, Selection
 
@@ -49,10 +50,12 @@ class JsonPages(JsonRows, ABC):
         return listed[field]
 
     def _page_rows(self, part: Part, keys: Sequence[Value], columns: Sequence[Value], most: int) -> Select[Any]:
-        rows = self.rows(part, keys, columns)
+        rows, order = self.rows(part, keys, columns), part.order
         if part.after is not None:
-            rows = rows.where(part.order.follows([value is None for value in part.after], part.prefix))
-        return rows.order_by(*part.order.clauses()).limit(literal(most))
+            if not order.is_stored:
+                rows, order = worked_out(rows, part.level.rows.source, order, f"w{next(self.numbers)}")
+            rows = rows.where(order.follows([value is None for value in part.after], part.prefix))
+        return rows.order_by(*order.clauses()).limit(literal(most))
 
     def _nodes(self, part: Part, scope: Scope, keys: Sequence[Value], nodes: Selection) -> Value:
         page: Page = part.level

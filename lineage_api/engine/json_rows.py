@@ -47,11 +47,11 @@ class JsonRows:
     def __init__(self, parts: Mapping[FieldPlan, Part]) -> None:
         self.parts = parts
         """The relations in it."""
-        self._numbers = count(1)
+        self.numbers = count(1)
 
     def derived(self, letter: str, rows: Select[Any]) -> tuple[str, FromClause]:
         """A derived table, and its name."""
-        name = f"{letter}{next(self._numbers)}"
+        name = f"{letter}{next(self.numbers)}"
         return name, rows.subquery(name)
 
     def made(self, values: Sequence[tuple[str, Value]], source: FromClause | None) -> tuple[str, FromClause]:

@@ -1,11 +1,11 @@
 """Orders: what rows are sorted by, which rows come after a given one, and the cursors that name it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Table, and_, bindparam, or_, tuple_
+from sqlalchemy import Column, ColumnElement, Integer, Table, and_, bindparam, or_, tuple_
 
 from lineage_api.engine import cursors
 
@@ -80,6 +80,15 @@ class Order:
     def values(self, key: Sequence[Any]) -> Mapping[str, Any]:
         """The parameters of `follows` for the row with this sort key."""
         return {f"after_{i}_": value for i, value in enumerate(key)}
+
+    @cached_property
+    def is_stored(self) -> bool:
+        """Whether it is columns alone, and nothing that has to be worked out for each row."""
+        return all(isinstance(term.expression, Column) for term in self.terms)
+
+    def of(self, expressions: Sequence[ColumnElement[Any]]) -> "Order":
+        """The same order by what stands for its terms."""
+        return Order(tuple(replace(term, expression=e) for term, e in zip(self.terms, expressions, strict=True)))
 
     def follows(self, missing: Sequence[bool], prefix: str = "") -> ColumnElement[bool]:
         """That a row comes after the one whose sort key is bound; `missing` says which parts of that are null."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Select, Table, bindparam, func, literal_column, select, true
+from sqlalchemy import ColumnElement, Dialect, FromClause, Select, Table, bindparam, func, literal_column, select, true
 
 from lineage_api.engine.arrows import Arrow
 from lineage_api.engine.narrowing import Narrowed
@@ -37,8 +37,19 @@ class PageStatement:
         if self.dialect.name == "sqlite" and isinstance(source, Table) and not self._is_found_in(source):
             rows = select(*marks, *self._columns).select_from(source).where(_row_of(source).in_(self._found(source)))
             return rows.order_by(*self.order.clauses())
+        if self.missing is not None and not self.order.is_stored and self.dialect.name == "postgresql":
+            return self._worked_out(marks)
         by = self.order.clauses(self._columns[: len(self.order.terms)])
         return self._of_key(*marks, *self._columns).order_by(*by).limit(self._limit)
+
+    def _worked_out(self, marks: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """The page after a row, in an order that is worked out: once for each row, before it is compared."""
+        rows = self.arrow.selected(self.narrowed, *marks)
+        rows, order = worked_out(rows, self.arrow.rows.source, self.order, "worked_out")
+        rows = rows.add_columns(*order.columns(), *map(self.arrow.rows.column, self.names))
+        assert self.missing is not None
+        rows = rows.where(*equals(self.arrow.to), order.follows(self.missing))
+        return rows.order_by(*order.clauses()).limit(self._limit)
 
     def _is_found_in(self, table: Table) -> bool:
         """Whether an index leads to the rows of one parent, or to all rows in their order."""
@@ -81,7 +92,11 @@ class PageStatement:
 
     def _of_key(self, *columns: ColumnElement[Any]) -> Select[Any]:
         """The rows of the one parent that come after the page before."""
-        return self.arrow.selected(self.narrowed, *columns).where(*self._follows, *equals(self.arrow.to))
+        return self._rows_of_key(*columns).where(*self._follows)
+
+    def _rows_of_key(self, *columns: ColumnElement[Any]) -> Select[Any]:
+        """All rows of the one parent."""
+        return self.arrow.selected(self.narrowed, *columns).where(*equals(self.arrow.to))
 
     def _page_of(self, keys: Keys, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
         """The page of the key beside it."""
@@ -95,13 +110,25 @@ class PageStatement:
         is read here; and what is to come last first is read backwards, since rows lie in a table as they came:
         otherwise each row would be the newest for a moment. Without the LIMIT it would do away with that.
         """
-        row = _row_of(table)
-        if not self.order.terms[0].is_descending:
+        row, is_stored = _row_of(table), self.order.is_stored
+        is_descending = self.order.terms[0].is_descending
+        if is_stored and not is_descending:
             return self._of_key(row).order_by(*self.order.clauses()).limit(self._limit)
-        backwards = self._of_key(row.label("row"), *self.order.columns()).order_by(row.desc())
+        # What has to be worked out is so once for each row, and compared after.
+        read_from = self._of_key if is_stored else self._rows_of_key
+        rows = read_from(row.label("row"), *self.order.columns())
+        backwards = rows.order_by(row.desc()) if is_descending else rows
         read = backwards.limit(literal_column("-1")).subquery("read")
-        by = self.order.clauses([read.c[name] for name in self.order.names])
-        return select(read.c["row"]).order_by(*by).limit(self._limit)
+        order = self.order.of([read.c[name] for name in self.order.names])
+        found = select(read.c["row"]).order_by(*order.clauses()).limit(self._limit)
+        return found if is_stored or self.missing is None else found.where(order.follows(self.missing))
+
+
+def worked_out(rows: Select[Any], source: FromClause, order: Order, name: str) -> tuple[Select[Any], Order]:
+    """Rows beside what they are sorted by, which PostgreSQL works out once for each; and the order by that."""
+    # Left to itself, it would work it out wherever it stands in a condition.
+    terms = select(*order.columns()).offset(literal_column("0")).correlate(source).lateral(name)
+    return rows.join(terms, true()), order.of([terms.c[each] for each in order.names])
 
 
 def _row_of(table: Any) -> ColumnElement[Any]:

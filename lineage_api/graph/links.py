@@ -12,10 +12,13 @@ from sqlalchemy import (
     Dialect,
     FromClause,
     Select,
+    Text,
     and_,
+    any_,
     bindparam,
     case,
     cast,
+    func,
     literal_column,
     or_,
     select,
@@ -217,13 +220,15 @@ def _became_down(dialect: Dialect, types: Collection[str]) -> Select[Any]:
 
 _original = tables.model_versions.alias("original")
 _names_version = _v.c.source.like("models:/%/%")
+_name_in_source = in_path(_v.c.source, "^models:/+([^/].*)/[0-9]{1,10}$")
+_version_in_source = cast(in_path(_v.c.source, "/([0-9]{1,10})$"), BigInteger)
 _copied = KeysFirst(
     _v,
     _original,
     and_(
         _original.c.workspace == origins.WORKSPACE,
-        _original.c.name == in_path(_v.c.source, "^models:/+([^/].*)/[0-9]{1,10}$"),
-        _original.c.version == cast(in_path(_v.c.source, "/([0-9]{1,10})$"), BigInteger),
+        _original.c.name == _name_in_source,
+        _original.c.version == _version_in_source,
         _original.c.current_stage != "Deleted_Internal",
     ),
 )
@@ -239,8 +244,14 @@ def _copied_up(dialect: Dialect, _: Collection[str]) -> Select[Any]:
 
 
 def _copied_down(dialect: Dialect, _: Collection[str]) -> Select[Any]:
-    of_original = among([_original.c.name, _original.c.version], dialect, "ModelVersion")
-    return _copies(of_original, origins.is_scanned_version)
+    key = [_original.c.name, _original.c.version]
+    if dialect.name != "postgresql":
+        return _copies(among(key, dialect, "ModelVersion"), origins.is_scanned_version)
+    # As one text for each: else PostgreSQL, with statistics, takes each source apart again for each key.
+    name, version = Keys.of(key, dialect, "ModelVersion").columns
+    wanted = select(name + "/" + cast(version, Text)).scalar_subquery()
+    named = _name_in_source + "/" + cast(_version_in_source, Text)
+    return _copies(named == any_(func.array(wanted)), origins.is_scanned_version)
 
 
 READ_BY = LinkKind("READ_BY", ["Dataset"], ["Run"], _read_up, _read_down)

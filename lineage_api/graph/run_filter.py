@@ -142,12 +142,15 @@ def latest_metric(key: str | None, run_id: ColumnElement[str]) -> ColumnElement[
     """The last value of a metric of the run with this ID; null for NaN."""
     metrics = tables.latest_metrics.c
     value = case((metrics.is_nan, None), else_=metrics.value)
-    return select(value).where(metrics.key == key, metrics.run_uuid == run_id).scalar_subquery()
+    found = select(value).where(metrics.key == key, metrics.run_uuid == run_id)
+    # It may stand beside the run, in a statement that reads nothing else.
+    return found.correlate_except(tables.latest_metrics).scalar_subquery()
 
 
 def _param(key: str | None) -> ColumnElement[Any]:
     params = tables.params.c
-    return select(params.value).where(params.key == key, params.run_uuid == _runs.run_uuid).scalar_subquery()
+    found = select(params.value).where(params.key == key, params.run_uuid == _runs.run_uuid)
+    return found.correlate_except(tables.params).scalar_subquery()
 
 
 def is_kept(filter_by: RunFilter) -> ColumnElement[bool]:

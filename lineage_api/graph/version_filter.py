@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Select, exists
+from sqlalchemy import ColumnElement, Select, exists, select
 
 from lineage_api.engine.nouns import given
 from lineage_api.engine.orders import By
@@ -154,7 +154,10 @@ def _has_tags(conditions: list[TextCondition]) -> ColumnElement[bool]:
 
 def _run_meets(filter_by: RunFilter) -> ColumnElement[bool]:
     runs = tables.runs.c
-    return exists().where(runs.run_uuid == origins.run_id, run_meets(filter_by))
+    run = select(runs.run_uuid).where(runs.run_uuid == origins.run_id, run_meets(filter_by))
+    # As a value: PostgreSQL, with statistics, would look for all runs that meet the filter first.
+    found: ColumnElement[Any] = run.correlate(tables.model_versions).scalar_subquery()
+    return found.is_not(None)
 
 
 _CONDITIONS: dict[str, Any] = {

@@ -185,37 +185,33 @@ class SQLiteSnapshot(Snapshot):
         self._is_begun = False
 
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
-        if self._is_begun or self._begins():
-            return self._rows(statement, values)
-        return self._rows_later(statement, values)
+        parameters = statement.parameters(values)
+        rows = self._rows(statement.text, parameters)
+        return self._rows_later(statement.text, parameters) if rows is None else rows
 
-    def _begins(self) -> bool:
-        """Whether the transaction has begun; not while another process keeps readers out."""
+    def _rows(self, text: str, parameters: Any) -> Sequence[Row] | None:
+        """The rows of a statement; None while another process keeps readers out, before the first has been read."""
         try:
             if self._connection is None:
                 self._connection = self._database.take()
                 self._connection.execute("BEGIN")
-            # The first read takes the lock that later ones share.
-            self._connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
+            # The first one takes the lock that later ones share.
+            rows = self._connection.execute(text, parameters).fetchall()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if self._is_begun or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            return False
+            return None
         self._is_begun = True
-        return True
+        self._database.observe(text)
+        return rows
 
-    def _rows(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
-        assert self._connection is not None
-        self._database.observe(statement.text)
-        return self._connection.execute(statement.text, statement.parameters(values)).fetchall()
-
-    async def _rows_later(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row]:
+    async def _rows_later(self, text: str, parameters: Any) -> Sequence[Row]:
         end = monotonic() + LOCK_WAIT_S
-        while not (self._is_begun or self._begins()):
+        while (rows := self._rows(text, parameters)) is None:
             if monotonic() > end:
                 raise TimedOut("The database is locked by another process; try again.")
             await asyncio.sleep(0.01)
-        return self._rows(statement, values)
+        return rows
 
     async def close(self) -> None:
         if self._connection is not None:
