@@ -246,7 +246,8 @@ class PostgreSQL(Database):
         self._lost, self._none_free = OperationalError, PoolTimeout
         self._pool = AsyncConnectionPool(
             self._uri,
-            kwargs={"autocommit": True, "cursor_factory": AsyncRawCursor},
+            # A statement that comes again is planned by the server, which takes it for one that will come often.
+            kwargs={"autocommit": True, "cursor_factory": AsyncRawCursor, "prepare_threshold": 1},
             configure=_configure,
             min_size=1,
             max_size=MAX_CONNECTIONS,
