@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-from lineage_api.store.database import SQLite
+from lineage_api.store.sqlite import SQLite
 
 Sent = list[tuple[str, Any]]
 """Statements with their values, as far as they are known."""

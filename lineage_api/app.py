@@ -22,10 +22,11 @@ from lineage_api.errors import Unsuitable
 from lineage_api.migrations.recorder import recorded
 from lineage_api.registry.service import Registry
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.database import Database, Observer
+from lineage_api.store.database import Observer
 from lineage_api.store.indexer import Indexer
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.opening import head_revision
+from lineage_api.store.reading import database_of
 from lineage_api.store.replica import followed, replica_of
 
 _log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     schema, replica = executable(read_only=settings.read_only), settings.read_replica_backend_store_uri
     databases = Databases(
         schema,
-        Database.of(settings.backend_store_uri, observe, settings.backend),
+        database_of(settings.backend_store_uri, observe, settings.backend),
         replica_of(replica, observe, settings.backend) if replica else None,
     )
     artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)

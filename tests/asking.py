@@ -15,6 +15,7 @@ from lineage_api.migrations import recording
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Database
 from lineage_api.store.model_files import ModelFiles
+from lineage_api.store.reading import database_of
 
 
 class Client:
@@ -81,7 +82,7 @@ class Oracle:
 
     async def _opened(self) -> Database:
         if self._database is None:
-            self._database = Database.of(self._uri)
+            self._database = database_of(self._uri)
             self._database.lacking = recording.looked_at(self._uri).lacking
             await self._database.open()
         return self._database

@@ -26,9 +26,10 @@ from lineage_api.engine.sql import Statement
 from lineage_api.errors import LineageError
 from lineage_api.graph.identity import encoded
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.database import Database, Snapshot
+from lineage_api.store.database import Snapshot
 from lineage_api.store.dialects import dialect_of
 from lineage_api.store.model_files import ModelFiles
+from lineage_api.store.reading import database_of
 from tests.api.random_operations import Operation, Pool, operations
 from tests.conftest import Templates
 from tests.stores import Store, filled
@@ -77,7 +78,7 @@ class Asked:
 
     def __init__(self, uri: str) -> None:
         self._runner = asyncio.Runner()
-        self._database = Database.of(uri, backend="rows")
+        self._database = database_of(uri, backend="rows")
         self.writing_json: Sequence[str] = () if uri.startswith("sqlite") else ("best", "json")
         """The back ends by which the database writes the answer, or parts of it."""
         self._failures = Failures()

@@ -25,8 +25,8 @@ from lineage_api.errors import Unsuitable
 from lineage_api.graph.identity import encoded
 from lineage_api.migrations import recording
 from lineage_api.store import replica
-from lineage_api.store.database import Database
 from lineage_api.store.opening import head_revision, prepared
+from lineage_api.store.reading import database_of
 from tests.changing import Changer
 from tests.stores import POSTGRESQL, Store
 
@@ -184,7 +184,7 @@ async def test_without_a_replica(both):
 
 def test_the_fields_of_history():
     """Those that the schema says are read from our tables; a new one is told here."""
-    databases = Databases(executable(), Database.of("sqlite:///one.db"), Database.of("sqlite:///other.db"))
+    databases = Databases(executable(), database_of("sqlite:///one.db"), database_of("sqlite:///other.db"))
     found = sorted(databases._of_history)
 
     event = executable().type_map["RegistryEvent"]
@@ -204,7 +204,7 @@ def test_the_fields_of_history():
 
 def test_it_is_decided_once_for_a_document():
     """And kept by the document, which is kept as long as it is used."""
-    primary, other = Database.of("sqlite:///one.db"), Database.of("sqlite:///other.db")
+    primary, other = database_of("sqlite:///one.db"), database_of("sqlite:///other.db")
     databases, document = Databases(executable(), primary, other), parse("{ registryEvents { totalCount } }")
 
     assert databases.read_by(document) is primary

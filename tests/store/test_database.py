@@ -15,8 +15,10 @@ from sqlalchemy import make_url
 
 from lineage_api.engine.sql import Statement
 from lineage_api.errors import TimedOut
-from lineage_api.store.database import MAX_AT_HAND, MAX_CONNECTIONS, Database
+from lineage_api.store.database import MAX_CONNECTIONS
 from lineage_api.store.opening import head_revision
+from lineage_api.store.postgresql import MAX_AT_HAND
+from lineage_api.store.reading import database_of
 from tests.conftest import Templates
 from tests.processes import locked
 from tests.stores import POSTGRESQL, Store, has_postgresql
@@ -27,7 +29,7 @@ NAMES = "SELECT name FROM experiments ORDER BY name"
 @asynccontextmanager
 async def opened(uri, **more):
     """A database, open."""
-    database = Database.of(uri, **more)
+    database = database_of(uri, **more)
     await database.open()
     try:
         yield database
@@ -117,7 +119,7 @@ async def test_the_revision(store):
 
 async def test_a_database_that_was_never_opened(store):
     """It can be closed."""
-    await Database.of(store.uri).close()
+    await database_of(store.uri).close()
 
 
 async def test_an_unused_snapshot_costs_nothing(store):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from lineage_api.engine.sql import Statement
 from lineage_api.store import origins, tables
-from lineage_api.store.database import Database
+from lineage_api.store.reading import database_of
 
 RUN, OTHER = "a" * 32, "b" * 32
 MODEL, GONE = "m-" + "1" * 32, "m-" + "2" * 32
@@ -41,7 +41,7 @@ ORIGINS = [
 async def origins_in(store):
     """Number, run and logged model of each version."""
     columns = tables.model_versions.c.version, origins.run_id, origins.model_id
-    database = Database.of(store.uri)
+    database = database_of(store.uri)
     await database.open()
     snapshot = database.snapshot()
     rows = snapshot.fetch(Statement.of(select(*columns).order_by(columns[0]), snapshot.dialect), {})

@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from lineage_api.store.database import Database
+from lineage_api.store.reading import database_of
 from lineage_api.store.recorded_runs import DATASETS, EVERYTHING, Code, Dataset, recorded_runs
 
 
 @pytest.fixture
 async def read(store, statements):
     """Reads what was recorded of runs, and what it cost."""
-    database = Database.of(store.uri, statements.append)
+    database = database_of(store.uri, statements.append)
     await database.open()
 
     async def read(*run_ids, parts=EVERYTHING):
