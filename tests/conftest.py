@@ -11,14 +11,12 @@ from uuid import uuid4
 
 import pytest
 
-from tests import compiled
 from tests.asking import Client
 from tests.changing import Changer, everything
 from tests.stores import POSTGRESQL, Store, has_postgresql
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-compiled.share()
 
 
 @pytest.fixture(scope="session")
