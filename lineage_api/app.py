@@ -14,8 +14,9 @@ from starlette.routing import Route
 
 from lineage_api.api import graphiql
 from lineage_api.api.databases import Databases
+from lineage_api.api.executor import Executor, Question
 from lineage_api.api.failures import told
-from lineage_api.api.http import GraphQL, Question
+from lineage_api.api.http import GraphQL
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
@@ -23,6 +24,7 @@ from lineage_api.migrations.recorder import recorded
 from lineage_api.registry.service import Registry
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Observer
+from lineage_api.store.feed import Feed
 from lineage_api.store.indexer import Indexer
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.opening import head_revision
@@ -47,19 +49,20 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     files = ModelFiles(artifacts)
     indexer = Indexer(settings.backend_store_uri, settings.artifacts_destination)
     registry = Registry(settings.backend_store_uri, files)
-    graphql = GraphQL(
+    feed = Feed(databases.primary)
+    executor = Executor(
         schema,
         databases,
-        {Artifacts: artifacts, ModelFiles: files, Registry: registry},
+        {Artifacts: artifacts, ModelFiles: files, Registry: registry, Feed: feed},
         max_page=settings.max_page,
-        max_body_bytes=settings.max_body_bytes,
         max_document_tokens=settings.max_document_tokens,
     )
+    graphql = GraphQL(executor, max_body_bytes=settings.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with recorded(settings.backend_store_uri, may_make=settings.may_make) as recording:
-            registry.is_recorded = recording.is_on
+            registry.is_recorded = feed.is_recorded = recording.is_on
             for database in databases:
                 database.lacking = recording.lacking
             if replica:
@@ -67,7 +70,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
             await databases.open()
             _spare_the_collector()
             try:
-                async with indexer.running(has_tables=not recording.lacking, may_write=not settings.read_only):
+                async with indexer.running(has_tables=recording.has_index, may_write=not settings.read_only):
                     yield
             finally:
                 registry.close()  # waits for changes whose clients are gone
@@ -88,7 +91,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         ],
         lifespan=lifespan,
     )
-    app.state.graphql = graphql
+    app.state.executor = executor
     return app
 
 
@@ -101,7 +104,7 @@ async def answered(
     """
     app = create_app(replace(settings, backend="rows"))  # read here, and not sent on
     async with app.router.lifespan_context(app):
-        result = await app.state.graphql.execute(Question(query, variables, actor=actor))
+        result = await app.state.executor.execute(Question(query, variables, actor=actor))
     if result.errors:
         raise Unsuitable("; ".join(dict.fromkeys(error["message"] for error in told(result.errors))))
     return dict(result.data)

@@ -14,12 +14,13 @@ MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in pat
 
 MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may be imported by all
     "cli": "config app api commands migrations store registry demo click",  # api: for the schema that it prints
-    "app": "config api pages registry migrations store engine starlette",
-    "commands": "config app analysis migrations store sqlalchemy click uvicorn",
+    "app": "config api pages registry webhooks migrations store engine starlette",
+    "commands": "config app analysis migrations store sqlalchemy click uvicorn aiohttp",
     "pages": "starlette",
-    "api": "config graph registry engine store graphql strawberry sqlalchemy starlette backports compression",
+    "api": "config graph registry webhooks engine store graphql strawberry sqlalchemy starlette backports compression",
     "graph": "registry analysis store engine graphql strawberry sqlalchemy",
     "registry": "analysis store sqlalchemy mlflow",
+    "webhooks": "store sqlalchemy aiohttp",
     "analysis": "",
     "store": "sqlalchemy mlflow psycopg psycopg_pool yaml",
     "engine": "graphql strawberry sqlalchemy",

@@ -2,18 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import orjson
-from graphql import (
-    DocumentNode,
-    ExecutionResult,
-    GraphQLSchema,
-    OperationType,
-    get_operation_ast,
-)
+from graphql import OperationType
 from graphql.error import located_error
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,30 +15,19 @@ from starlette.types import Receive, Scope, Send
 from lineage_api.api import graphiql
 from lineage_api.api.accepted import weights
 from lineage_api.api.compression import Compressor
-from lineage_api.api.context import Context
-from lineage_api.api.databases import Databases
-from lineage_api.api.documents import Documents, NotValid
+from lineage_api.api.documents import NotValid
+from lineage_api.api.event_stream import EventStream
+from lineage_api.api.executor import Executor, Question, is_begun, question_of, response
 from lineage_api.api.failures import BAD_USER_INPUT, told
-from lineage_api.engine import answer
-from lineage_api.store.allowance import one_operation
+from lineage_api.errors import Unreadable
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
+EVENTS = "text/event-stream"
 HTML = "text/html"
 
 SAFE = ("GET", "HEAD")
 """Methods by which nothing may be changed, and by which browsers ask for pages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A GraphQL request, however it came."""
-
-    query: str
-    variables: dict[str, Any] | None = None
-    operation_name: str | None = None
-    actor: str | None = None
-    """Who asks; None when nobody has to say who they are."""
 
 
 class Unanswerable(Exception):
@@ -58,24 +40,11 @@ class Unanswerable(Exception):
 
 
 class GraphQL:
-    """Answers GraphQL requests about one store."""
+    """Answers GraphQL requests by HTTP."""
 
-    def __init__(
-        self,
-        schema: GraphQLSchema,
-        databases: Databases,
-        services: Mapping[type, Any],
-        *,
-        max_page: int,
-        max_body_bytes: int,
-        max_document_tokens: int,
-    ) -> None:
-        self._schema = schema
-        self._databases = databases
-        self._services = services
-        self._max_page = max_page
+    def __init__(self, executor: Executor, *, max_body_bytes: int) -> None:
+        self._executor = executor
         self._max_body_bytes = max_body_bytes
-        self._documents = Documents(schema, max_document_tokens)
         self._compressor = Compressor()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,40 +60,28 @@ class GraphQL:
     async def answer(self, request: Request) -> Response:
         """The answer to a request by HTTP; to a browser that asks for a page, GraphiQL."""
         is_safe = request.method in SAFE
-        accepted = ",".join(request.headers.getlist("accept"))
-        media_type = _media_type(accepted or "*/*", (HTML, GRAPHQL, JSON) if is_safe else (GRAPHQL, JSON))
+        accepted = ",".join(request.headers.getlist("accept")) or "*/*"
+        media_type = _media_type(accepted, (HTML, GRAPHQL, JSON, EVENTS) if is_safe else (GRAPHQL, JSON, EVENTS))
         if media_type == HTML:
             return graphiql.page(request)
         if media_type is None:
-            message = f"The answer can be {GRAPHQL} or {JSON}; `Accept` has neither."
+            message = f"The answer can be {GRAPHQL}, {JSON} or {EVENTS}; `Accept` has none of them."
             return _json({"errors": [_error(message)]}, JSON, 406)
         try:
-            result = await self.execute(await self._question(request), is_safe=is_safe)
+            question = await self._question(request)
+            kind = self._executor.kind(question)
+            media_type = _fit(media_type, kind, accepted, is_safe=is_safe)
+            if media_type == EVENTS:
+                return EventStream(self._executor.answers(question))
+            result = await self._executor.execute(question)
         except Unanswerable as refusal:
-            return _json({"errors": [_error(str(refusal))]}, media_type, refusal.status, refusal.headers)
+            return _json({"errors": [_error(str(refusal))]}, _told_as(media_type), refusal.status, refusal.headers)
         except NotValid as refusal:
-            return _json({"errors": told(refusal.errors, refusal.code)}, media_type, _status(media_type))
-        if result.data is None and result.errors and not any(error.path for error in result.errors):
-            # Nothing was executed.
-            return _json({"errors": told(result.errors)}, media_type, _status(media_type))
-        errors = {"errors": told(result.errors)} if result.errors else {}
-        extensions = {"extensions": result.extensions} if result.extensions else {}
-        return _json({"data": result.data, **errors, **extensions}, media_type)
-
-    async def execute(self, question: Question, *, is_safe: bool = False) -> ExecutionResult:
-        """The data, errors and extensions that a request gets; raises NotValid for a document that is not valid."""
-        document = self._documents.document(question.query)
-        if is_safe:
-            _require_query(document, question.operation_name)
-        snapshot = self._databases.read_by(document).snapshot()
-        context = Context(snapshot, self._services, self._max_page, question.actor)
-        try:
-            with one_operation():
-                result = await answer(self._schema, document, context, question.variables, question.operation_name)
-            result.extensions = context.extensions
-            return result
-        finally:
-            await snapshot.close()
+            kind_of_answer = _told_as(media_type)
+            return _json({"errors": told(refusal.errors, refusal.code)}, kind_of_answer, _status(kind_of_answer))
+        if not is_begun(result):
+            return _json({"errors": told(result.errors or [])}, media_type, _status(media_type))
+        return _json(response(result), media_type)
 
     def close(self) -> None:
         """Lets go of what answers were compressed with."""
@@ -161,11 +118,21 @@ class GraphQL:
         return body
 
 
-def _require_query(document: DocumentNode, name: str | None) -> None:
-    """Nothing but a query may come by a method that must not change anything."""
-    operation = get_operation_ast(document, name)
-    if operation is not None and operation.operation is not OperationType.QUERY:
+def _fit(media_type: str, kind: OperationType | None, accepted: str, *, is_safe: bool) -> str:
+    """How an operation of this kind is answered; refused where it cannot be."""
+    if kind is OperationType.MUTATION and is_safe:
         raise Unanswerable(405, "By GET only queries can be asked; use POST.", {"allow": "POST"})
+    if kind is not OperationType.SUBSCRIPTION:
+        return media_type
+    if _media_type(accepted, (EVENTS,)) is None:
+        message = f"What happens is told over a WebSocket (graphql-transport-ws), or as {EVENTS} to who accepts that."
+        raise Unanswerable(406, message)
+    return EVENTS
+
+
+def _told_as(media_type: str) -> str:
+    """How a refusal is told to who accepts a type: a stream that does not begin is told of as JSON."""
+    return JSON if media_type == EVENTS else media_type
 
 
 @lru_cache(1000)
@@ -197,16 +164,10 @@ def _parsed(text: bytes, what: str) -> Any:
 
 
 def _checked(parameters: Mapping[str, Any]) -> Question:
-    query, variables, name = parameters.get("query"), parameters.get("variables"), parameters.get("operationName")
-    if not isinstance(query, str) or not query:
-        raise Unanswerable(400, "`query` must be a GraphQL document.")
-    if variables is not None and not isinstance(variables, dict):
-        raise Unanswerable(400, "`variables` must be a JSON object.")
-    if name is not None and not isinstance(name, str):
-        raise Unanswerable(400, "`operationName` must be a text.")
-    if not isinstance(parameters.get("extensions"), dict | None):
-        raise Unanswerable(400, "`extensions` must be a JSON object.")
-    return Question(query, variables, name or None)
+    try:
+        return question_of(parameters)
+    except Unreadable as refusal:
+        raise Unanswerable(400, str(refusal)) from None
 
 
 def _error(message: str) -> dict[str, Any]:

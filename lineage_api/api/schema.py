@@ -7,6 +7,7 @@ from graphql import GraphQLScalarType, GraphQLSchema
 
 from lineage_api.api.mutation import Mutation
 from lineage_api.api.query import Query
+from lineage_api.api.subscription import Subscription
 from lineage_api.api.user_errors import ERRORS
 from lineage_api.engine.leaves import KINDS
 from lineage_api.engine.schema import columnar
@@ -25,9 +26,8 @@ from lineage_api.graph.scalars import CONFIG, OWN_FORM
 def declared(*, read_only: bool = False) -> strawberry.Schema:
     """The schema as it is declared; without mutations where nothing is to be changed."""
     types = [Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, RegistryEvent, Run]
-    if read_only:
-        return strawberry.Schema(query=Query, types=types, config=CONFIG)
-    return strawberry.Schema(query=Query, mutation=Mutation, types=[*types, *ERRORS], config=CONFIG)
+    mutation, types = (None, types) if read_only else (Mutation, [*types, *ERRORS])
+    return strawberry.Schema(Query, mutation, Subscription, types=types, config=CONFIG)
 
 
 @cache

@@ -61,7 +61,7 @@ def _history(uri: str) -> Iterator[Finding]:
 
 def _model_files(uri: str) -> Iterator[Finding]:
     state = recording.looked_at(uri)
-    if state.is_on and state.lacking:
+    if state.is_on and not state.has_index:
         yield Finding(False, "model files are not indexed: run `lineage-api db upgrade`, or `serve`")
     elif state.is_on:
         with reading(uri).connect() as connection:

@@ -19,6 +19,7 @@ async def answer(
     context_value: Any = None,
     variable_values: dict[str, Any] | None = None,
     operation_name: str | None = None,
+    root_value: Any = None,
 ) -> ExecutionResult:
     """What an operation of a valid document gets. Data, or parts of them, may be JSON that is passed on as it is."""
     context_class: type[ColumnarExecutionContext] = ColumnarExecutionContext
@@ -35,6 +36,7 @@ async def answer(
     result = execute(
         schema,
         document,
+        root_value,
         context_value=context_value,
         variable_values=variable_values,
         operation_name=operation_name,

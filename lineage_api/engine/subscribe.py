@@ -1,6 +1,6 @@
 """Subscriptions: each event of a stream is mapped through the same plan."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from graphql import (
@@ -27,10 +27,12 @@ async def subscribe(
     subscribe_field_resolver: GraphQLFieldResolver | None = None,
     max_coercion_errors: int = 50,
     hide_suggestions: bool = False,
-) -> AsyncIterator[ExecutionResult] | ExecutionResult:
+    answered: Callable[[Any], Awaitable[Any]] | None = None,
+) -> AsyncIterator[Any] | ExecutionResult:
     """The answers to a subscription, one for each event; or one result with the errors that kept it from starting.
 
-    As `graphql.subscribe`, which runs its events on graphql-core's own execution context.
+    As `graphql.subscribe`, which runs its events on graphql-core's own execution context. What answers an event may be
+    given, for one answer to be shared by many.
     """
     stream = await create_source_event_stream(
         schema,
@@ -61,4 +63,4 @@ async def subscribe(
         )
         return result if isinstance(result, ExecutionResult) else await result
 
-    return MapAsyncIterator(stream, answer)
+    return MapAsyncIterator(stream, answered or answer)

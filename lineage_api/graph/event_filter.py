@@ -50,23 +50,24 @@ class EventOrder(Enum):
     OLDEST_FIRST = strawberry.enum_value("OLDEST_FIRST", description="The earliest event first.")
 
 
-def event_number(id_: str) -> int:
-    """The number of an event, by its ID."""
+def event_number(id_: str, argument: str = "afterEvent") -> int:
+    """The number of an event, by its ID, which an argument gives."""
     found = identity.decoded(id_)
     if found is None or found[0] != "RegistryEvent" or not identity.is_key(found[1], [_events.id]):
-        raise Unreadable("`afterEvent` is no event's ID; pass the `id` of an event as it was given.")
+        raise Unreadable(f"`{argument}` is no event's ID; pass the `id` of an event as it was given.")
     number: int = found[1][0]
     return number
 
 
-Models = Annotated[
-    list[str],
-    strawberry.argument(description="Only events of registered models that have one of these names, or had it then."),
-]
-Kinds = Annotated[list[RegistryEventKind], strawberry.argument(description="Only events of these kinds.")]
-ToStages = Annotated[
-    list[Stage], strawberry.argument(description="Only events by which a version entered one of these stages.")
-]
+MODELS: Any = strawberry.argument(
+    description="Only events of registered models that have one of these names, or had it then."
+)
+KINDS: Any = strawberry.argument(description="Only events of these kinds.")
+TO_STAGES: Any = strawberry.argument(description="Only events by which a version entered one of these stages.")
+
+Models = Annotated[list[str], MODELS]
+Kinds = Annotated[list[RegistryEventKind], KINDS]
+ToStages = Annotated[list[Stage], TO_STAGES]
 Actor = Annotated[Bound[str], strawberry.argument(description="Only what this caller did.")]
 Since = Annotated[
     datetime, Late(convert.milliseconds), strawberry.argument(description="Only what happened at this moment or later.")

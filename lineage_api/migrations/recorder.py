@@ -28,8 +28,10 @@ def begun(uri: str, *, may_make: bool) -> Recording:
                 "What other tools change is not recorded, since %d triggers are missing: run `lineage-api db upgrade`",
                 len(state.missing),
             )
-        if state.is_on and state.lacking:
+        if state.is_on and not state.has_index:
             _log.warning("What the files of models say is not indexed: run `lineage-api db upgrade`")
+        if state.is_on and not state.has_webhooks:
+            _log.warning("There can be no webhooks: run `lineage-api db upgrade`")
         return state
     try:
         state = recording.begin(uri)

@@ -15,14 +15,16 @@ from sqlalchemy.exc import DBAPIError
 from lineage_api.errors import Unsuitable
 from lineage_api.store import history, reconciliation
 from lineage_api.store.engines import LOCK_WAIT_S, reading, writing
-from lineage_api.store.package_tables import OURS
+from lineage_api.store.our_tables import OURS
+from lineage_api.store.package_tables import model_files, packages
 from lineage_api.store.trigger_forms import form_of
 from lineage_api.store.triggers import TRIGGERS
+from lineage_api.store.webhook_tables import deliveries, webhooks
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-REVISION = "a2"
+REVISION = "a3"
 """The revision of our tables."""
 _UPGRADE_LOCK = int.from_bytes(b"lineageu")
 _UPGRADE_WAIT_S = 60
@@ -54,6 +56,16 @@ class Recording:
     def is_on(self) -> bool:
         """Whether our tables are there."""
         return self.since is not None
+
+    @property
+    def has_index(self) -> bool:
+        """Whether what the files of models say can be kept."""
+        return not {model_files.name, packages.name} & self.lacking
+
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether webhooks can be kept."""
+        return not {webhooks.name, deliveries.name} & self.lacking
 
 
 def looked_at(uri: str) -> Recording:

@@ -1,7 +1,7 @@
 """The database of a store, read in snapshots on its driver."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, Select
@@ -76,6 +76,10 @@ class Database(ABC):
             return str(revision)
         finally:
             await snapshot.close()
+
+    @abstractmethod
+    def signals(self) -> AsyncGenerator[None, None]:
+        """Something at the beginning, and whenever anything may have been committed since, by whomever."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -32,13 +32,13 @@ def only_where(condition: str) -> dict[str, Any]:
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
-_ID = BigInteger().with_variant(Integer, "sqlite")
+ID = BigInteger().with_variant(Integer, "sqlite")
 """An integer of 64 bits, which SQLite counts up only under this name."""
 
 models = Table(
     "lineage_models",
     metadata,
-    Column("id", _ID, primary_key=True, index=True),
+    Column("id", ID, primary_key=True, index=True),
     Column("name", String(256), nullable=False, index=True),  # the latest
     Column("created_at", BigInteger),  # by MLflow: with it, one model is told from the next of the same name
     Column("is_prompt", Boolean, nullable=False, server_default="0"),
@@ -50,7 +50,7 @@ models = Table(
 events = Table(
     "lineage_events",
     metadata,
-    Column("id", _ID, primary_key=True, index=True),
+    Column("id", ID, primary_key=True, index=True),
     Column("occurred_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("slot", String(300)),
@@ -59,8 +59,8 @@ events = Table(
     Column("mutation", String(40)),  # of our API
     Column("actor", String(256)),
     Column("reason", Text),
-    Column("cause_id", _ID),
-    Column("model_id", _ID, nullable=False, index=True),
+    Column("cause_id", ID),
+    Column("model_id", ID, nullable=False, index=True),
     Column("model_name", String(256), nullable=False),  # at that time
     Column("previous_name", String(256)),
     Column("version", Integer),
@@ -90,7 +90,7 @@ recording = Table("lineage_recording", metadata, Column("since", BigInteger, pri
 requests = Table(
     "lineage_requests",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("actor", String(256), nullable=False),
     Column("mutation", String(40), nullable=False),
     Column("key", String(255), nullable=False),

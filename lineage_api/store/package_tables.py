@@ -5,14 +5,12 @@ They hold nothing that could not be read again. Times are milliseconds since 197
 
 from sqlalchemy import BigInteger, Column, Index, Integer, String, Table
 
-from lineage_api.store.history import metadata
-
-_ID = BigInteger().with_variant(Integer, "sqlite")
+from lineage_api.store.history import ID, metadata
 
 model_files = Table(
     "lineage_model_files",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("location", String(500), nullable=False, unique=True),
     Column("read_at", BigInteger),  # null until all of them could be read
     Column("failures", Integer, nullable=False, server_default="0"),  # how often they could not
@@ -23,13 +21,10 @@ model_files = Table(
 packages = Table(
     "lineage_packages",
     metadata,
-    Column("files_id", _ID, primary_key=True, autoincrement=False),
+    Column("files_id", ID, primary_key=True, autoincrement=False),
     Column("place", Integer, primary_key=True, autoincrement=False),
     Column("name", String(250), nullable=False),  # normalised as in PEP 503
     Column("version", String(100)),  # null when there may be several
     Index("lineage_packages_of_name", "name", "version", "files_id"),
 )
 """The packages that the files at a place ask for, and Python itself under `python`."""
-
-OURS = frozenset(metadata.tables)
-"""The names of all tables of ours."""

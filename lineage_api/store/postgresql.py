@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,12 @@ from sqlalchemy import make_url
 from lineage_api.errors import TimedOut
 from lineage_api.store.database import LOCK_WAIT_S, MAX_CONNECTIONS, Database, Observer, Row, Snapshot
 from lineage_api.store.statements import Statement
+from lineage_api.store.trigger_forms import CHANNEL
 
 _log = logging.getLogger(__name__)
 
+LOOK_S = 1.0
+"""How long to wait to be told of something, before looking all the same."""
 MAX_AT_HAND = 4
 """How many connections are kept at hand; the pool closes others after a while."""
 
@@ -92,6 +96,22 @@ class PostgreSQL(Database):
                 await self._pool.putconn(connection)
             else:
                 self._at_hand.append(connection)
+
+    async def signals(self) -> AsyncGenerator[None, None]:
+        """It tells whoever listens; a look now and then is for those whom a pooler between, or a standby, lets not."""
+        from psycopg import AsyncConnection  # noqa: PLC0415 - as in `open`
+        from psycopg.errors import ReadOnlySqlTransaction  # noqa: PLC0415
+
+        connection = await AsyncConnection.connect(self._uri, autocommit=True)
+        try:
+            with suppress(ReadOnlySqlTransaction):
+                await connection.execute(f"LISTEN {CHANNEL}")
+            while True:
+                yield
+                async for _ in connection.notifies(timeout=LOOK_S, stop_after=1):
+                    pass
+        finally:
+            await connection.close()
 
     async def close(self) -> None:
         while self._at_hand:

@@ -15,7 +15,7 @@ from lineage_api.errors import TimedOut, Unsuitable
 from lineage_api.store.database import Database, Observer
 from lineage_api.store.engines import reading
 from lineage_api.store.opening import head_revision
-from lineage_api.store.package_tables import OURS
+from lineage_api.store.our_tables import OURS
 from lineage_api.store.postgresql import PostgreSQL
 from lineage_api.store.sqlite import SQLite
 from lineage_api.store.uris import database_url, masked, text

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from contextlib import closing
 from time import monotonic
 from typing import Any
 
@@ -14,6 +15,9 @@ from lineage_api.store import functions
 from lineage_api.store.database import LOCK_WAIT_S, MAX_CONNECTIONS, Database, Observer, Row, Snapshot
 from lineage_api.store.statements import Statement
 from lineage_api.store.uris import existing
+
+POLL_S = 0.1
+"""How often it is asked whether anything was committed."""
 
 
 class SQLite(Database):
@@ -62,6 +66,20 @@ class SQLite(Database):
         functions.install(connection)
         return connection
 
+    async def signals(self) -> AsyncGenerator[None, None]:
+        """SQLite tells nobody, so it is asked; what it is asked costs a hundredth of a statement."""
+        while True:
+            # Anew where the file was moved away, or another one was put in its place.
+            file = _file(self._path)
+            with closing(self._connected(file)) as connection:
+                seen = None
+                while file == _file(self._path):
+                    version = _data_version(connection)
+                    if version not in {seen, None}:
+                        seen = version
+                        yield
+                    await asyncio.sleep(POLL_S)
+
     async def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
@@ -79,6 +97,21 @@ class _Connection(sqlite3.Connection):
 def _file(path: str) -> _File:
     found = os.stat(path)  # noqa: PTH116 - at each question, and Path takes three times as long
     return found.st_dev, found.st_ino
+
+
+def _data_version(connection: _Connection) -> int | None:
+    """A number that is another one after others have committed something; None while somebody keeps readers out."""
+    try:
+        [[version]] = connection.execute("PRAGMA data_version")
+    except sqlite3.OperationalError as error:
+        if not _is_busy(error):
+            raise
+        return None
+    return int(version)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 class SQLiteSnapshot(Snapshot):
@@ -104,7 +137,7 @@ class SQLiteSnapshot(Snapshot):
             # The first one takes the lock that later ones share.
             rows = self._connection.execute(text, parameters).fetchall()
         except sqlite3.OperationalError as error:
-            if self._is_begun or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if self._is_begun or not _is_busy(error):
                 raise
             return None
         self._is_begun = True

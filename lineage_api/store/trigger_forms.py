@@ -15,6 +15,8 @@ from lineage_api.store.triggers import Further, Record, Trigger
 
 COMMIT_LOCK = int.from_bytes(b"lineagec")
 """The advisory lock of PostgreSQL under which events are numbered."""
+CHANNEL = "lineage_events"
+"""Where PostgreSQL tells whoever listens that there are new events."""
 
 
 def form_of(dialect: str) -> Form:
@@ -171,14 +173,17 @@ BEGIN
         SET id = number, occurred_at = moment, ended_at = CASE WHEN ended_at IS NOT NULL THEN moment END
         WHERE id = NEW.id;
     UPDATE lineage_events SET cause_id = number WHERE cause_id = NEW.id;
+    PERFORM pg_notify('{CHANNEL}', '');
     RETURN NULL;
 END"""
 
+NUMBER = function("lineage_number", _NUMBER)
+"""What makes the function that numbers events on PostgreSQL."""
 NUMBERING = (
     "CREATE SEQUENCE lineage_event_number",
     "ALTER TABLE lineage_events ALTER COLUMN id SET DEFAULT -nextval('lineage_events_id_seq')",
     "CREATE INDEX lineage_events_of_draft ON lineage_events (cause_id) WHERE cause_id < 0",
-    function("lineage_number", _NUMBER),
+    NUMBER,
     """
     CREATE CONSTRAINT TRIGGER lineage_events_number AFTER INSERT ON lineage_events DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.id < 0) EXECUTE FUNCTION lineage_number()""",

@@ -12,7 +12,7 @@ from graphql import (
     get_nullable_type,
 )
 
-from lineage_api.api.http import Question
+from lineage_api.api.executor import Question
 from lineage_api.api.schema import executable
 from lineage_api.app import create_app
 from lineage_api.config import Settings
@@ -124,7 +124,7 @@ async def test_texts_that_no_database_keeps(store, text):
             document = (
                 f"mutation ($input: {type_.name}!) {{ {mutation}(input: $input) {{ errors {{ __typename path }} }} }}"
             )
-            result = await app.state.graphql.execute(Question(document, {"input": given}))
+            result = await app.state.executor.execute(Question(document, {"input": given}))
             assert not result.errors, (mutation, path)
             error = {"__typename": "InvalidInputError", "path": [str(each) for each in path]}
             assert result.data[mutation]["errors"] == [error]

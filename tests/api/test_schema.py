@@ -290,9 +290,10 @@ def leaves(data):
 
 
 def test_every_type_is_reached():
-    """There is no type of object to which no question and no change leads."""
-    changes = SCHEMA.mutation_type
-    assert {each.name for each in TYPES if is_object_type(each)} <= {*WAYS, changes.name, *led_to(changes, set())}
+    """There is no type of object to which no question, no change and no subscription leads."""
+    changes, subscription = SCHEMA.mutation_type, SCHEMA.subscription_type.name
+    reached = {*WAYS, changes.name, *led_to(changes, set()), subscription}
+    assert {each.name for each in TYPES if is_object_type(each)} <= reached
     assert [each.name for each in TYPES if is_input_object_type(each) and not each.fields] == []
 
 

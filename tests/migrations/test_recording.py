@@ -98,26 +98,33 @@ def test_a_history_of_a_later_release(store):
     assert recording.begin(store.uri).missing == ()
 
 
-def test_a_history_of_the_release_before(store):
+@pytest.mark.parametrize(
+    ("revision", "lacking"),
+    [
+        ("a1", {"lineage_model_files", "lineage_packages", "lineage_webhooks", "lineage_deliveries"}),
+        ("a2", {"lineage_webhooks", "lineage_deliveries"}),
+    ],
+)
+def test_a_history_of_a_release_before(store, revision, lacking):
     """It goes on as it is until the tables that came after it are made, and nothing of it is lost by that."""
     first = recording.begin(store.uri)
-    earlier(store)
+    earlier(store, revision)
     drop_triggers(store)
     store.registered_model("m")
 
     state = recording.catch_up(store.uri)
 
     assert (state.added, state.missing) == (1, ())
-    assert state.lacking == {"lineage_model_files", "lineage_packages"}
+    assert state.lacking == lacking
     assert recording.begin(store.uri) == Recording(first.since, lacking=frozenset())
     assert recording.looked_at(store.uri).lacking == frozenset()
     assert told(store, "INFERRED") == [event("MODEL_CREATED", "name")]
 
 
-def earlier(store):
-    """Makes the history that of the release before."""
+def earlier(store, revision):
+    """Makes the history that of a release before."""
     with connected(store) as connection:
-        recording._alembic(connection, "downgrade", "a1")
+        recording._alembic(connection, "downgrade", revision)
 
 
 def test_a_database_without_mlflows_tables(tmp_path):
@@ -228,14 +235,14 @@ def test_where_further_tables_are_not_allowed(templates, tmp_path, caplog):
     rights = ["GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}"]
     with opened("postgresql", templates, tmp_path) as store:
         recording.begin(store.uri)
-        earlier(store)
+        earlier(store, "a1")
         with a_role(store, *rights) as uri:
             state = begun(uri, may_make=True)
             said = caplog.text
             assert begun(uri, may_make=False) == state
 
     assert state.is_on
-    assert state.lacking == {"lineage_model_files", "lineage_packages"}
+    assert state.lacking == {"lineage_model_files", "lineage_packages", "lineage_webhooks", "lineage_deliveries"}
     assert "cannot be brought up to date, since its tables cannot be made: permission denied for schema public" in said
     assert "What the files of models say is not indexed: run `lineage-api db upgrade`" in caplog.text
 

@@ -1,0 +1,152 @@
+"""What answers GraphQL requests, however they came: by HTTP, over a WebSocket, as a stream, or in the process."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import orjson
+from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, OperationType, get_operation_ast
+
+from lineage_api.api.context import Context
+from lineage_api.api.databases import Databases
+from lineage_api.api.documents import Documents, NotValid
+from lineage_api.api.failures import BAD_USER_INPUT, told
+from lineage_api.api.shared_answers import SharedAnswers
+from lineage_api.engine import answer
+from lineage_api.engine.subscribe import subscribe
+from lineage_api.errors import Unreadable
+from lineage_api.graph.identity import encoded
+from lineage_api.store.allowance import one_operation
+from lineage_api.store.feed import Happened
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A GraphQL request, however it came."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    actor: str | None = None
+    """Who asks; None when nobody has to say who they are."""
+
+
+class Answer(NamedTuple):
+    """One answer to a question; a subscription has many."""
+
+    json: str
+    """The response: an object of `data`, `errors` and `extensions`."""
+    event_id: str | None = None
+    """The ID of the event that it tells of, after which the subscription can be gone on with."""
+
+
+class Executor:
+    """Executes operations on one store."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        databases: Databases,
+        services: Mapping[type, Any],
+        *,
+        max_page: int,
+        max_document_tokens: int,
+    ) -> None:
+        self._schema = schema
+        self._databases = databases
+        self._services = services
+        self._max_page = max_page
+        self._documents = Documents(schema, max_document_tokens)
+        self._shared = SharedAnswers()
+
+    def kind(self, question: Question) -> OperationType | None:
+        """Of what kind the operation is; None where there is not one. Raises NotValid for an invalid document."""
+        operation = get_operation_ast(self._documents.document(question.query), question.operation_name)
+        return operation.operation if operation else None
+
+    async def execute(self, question: Question, event: Happened | None = None) -> ExecutionResult:
+        """The data, errors and extensions of an operation, of a subscription for one event.
+
+        Raises NotValid for a document that is not valid.
+        """
+        document = self._documents.document(question.query)
+        snapshot = self._databases.read_by(document).snapshot()
+        context = Context(snapshot, self._services, self._max_page, question.actor)
+        asked = (question.variables, question.operation_name)
+        try:
+            with one_operation():
+                result = await answer(self._schema, document, context, *asked, root_value=event)
+            result.extensions = context.extensions
+            return result
+        finally:
+            await snapshot.close()
+
+    async def answers(self, question: Question) -> AsyncGenerator[Answer, None]:
+        """The answer to a query or mutation, or those to a subscription, one for each event.
+
+        Raises NotValid where nothing is executed, and SlowConsumer where they were not taken in time.
+        """
+        if self.kind(question) is not OperationType.SUBSCRIPTION:
+            result = await self.execute(question)
+            _require_begun(result)
+            yield Answer(_json(result))
+            return
+        async with aclosing(await self._subscribed(question)) as stream:
+            async for each in stream:
+                yield each
+
+    async def _subscribed(self, question: Question) -> Any:
+        document: DocumentNode = self._documents.document(question.query)
+        context = Context(self._databases.primary.snapshot(), self._services, self._max_page, question.actor)
+        asked = (context, question.variables, question.operation_name)
+        about = partial(self._answer_about, question, orjson.dumps(question.variables, option=orjson.OPT_SORT_KEYS))
+        stream = await subscribe(self._schema, document, None, *asked, answered=about)
+        if isinstance(stream, ExecutionResult):
+            _require_begun(stream)
+        return stream
+
+    async def _answer_about(self, question: Question, variables: bytes, event: Happened) -> Answer:
+        """What a subscription says of an event: read once for all who ask the same."""
+        key = (question.query, question.operation_name, variables, question.actor, event.id)
+
+        async def made() -> str:
+            return _json(await self.execute(question, event))
+
+        return Answer(await self._shared.answer(key, made), encoded("RegistryEvent", event.id))
+
+
+def question_of(parameters: Mapping[str, Any]) -> Question:
+    """The request that some parameters are; raises Unreadable where they are none."""
+    query, variables, name = parameters.get("query"), parameters.get("variables"), parameters.get("operationName")
+    if not isinstance(query, str) or not query:
+        raise Unreadable("`query` must be a GraphQL document.")
+    if variables is not None and not isinstance(variables, dict):
+        raise Unreadable("`variables` must be a JSON object.")
+    if name is not None and not isinstance(name, str):
+        raise Unreadable("`operationName` must be a text.")
+    if not isinstance(parameters.get("extensions"), dict | None):
+        raise Unreadable("`extensions` must be a JSON object.")
+    return Question(query, variables, name or None)
+
+
+def response(result: ExecutionResult) -> dict[str, Any]:
+    """What is sent of a result; errors are masked where clients can do nothing about them."""
+    errors = {"errors": told(result.errors)} if result.errors else {}
+    extensions = {"extensions": result.extensions} if result.extensions else {}
+    return {"data": result.data, **errors, **extensions}
+
+
+def is_begun(result: ExecutionResult) -> bool:
+    """Whether anything was executed, and not refused before that."""
+    return result.data is not None or not result.errors or any(error.path for error in result.errors)
+
+
+def _require_begun(result: ExecutionResult) -> None:
+    if not is_begun(result):
+        raise NotValid(BAD_USER_INPUT, result.errors or [GraphQLError("There is nothing to answer.")])
+
+
+def _json(result: ExecutionResult) -> str:
+    return orjson.dumps(response(result)).decode()
