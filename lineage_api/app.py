@@ -10,14 +10,17 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from lineage_api.api import graphiql
 from lineage_api.api.databases import Databases
+from lineage_api.api.event_facts import EventFacts
+from lineage_api.api.event_stream import OpenStreams
 from lineage_api.api.executor import Executor, Question
 from lineage_api.api.failures import told
 from lineage_api.api.http import GraphQL
 from lineage_api.api.schema import executable
+from lineage_api.api.websocket import WebSockets
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
 from lineage_api.migrations.recorder import recorded
@@ -30,6 +33,9 @@ from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.opening import head_revision
 from lineage_api.store.reading import database_of
 from lineage_api.store.replica import followed, replica_of
+from lineage_api.webhooks import addresses
+from lineage_api.webhooks.deliverer import Deliverer
+from lineage_api.webhooks.service import Webhooks
 
 _log = logging.getLogger(__name__)
 
@@ -50,19 +56,24 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     indexer = Indexer(settings.backend_store_uri, settings.artifacts_destination)
     registry = Registry(settings.backend_store_uri, files)
     feed = Feed(databases.primary)
+    services: dict[type, Any] = {Artifacts: artifacts, ModelFiles: files, Registry: registry, Feed: feed}
     executor = Executor(
         schema,
         databases,
-        {Artifacts: artifacts, ModelFiles: files, Registry: registry, Feed: feed},
+        services,
         max_page=settings.max_page,
         max_document_tokens=settings.max_document_tokens,
     )
+    networks = addresses.networks(settings.webhook_networks)
+    deliverer = Deliverer(settings.backend_store_uri, feed, EventFacts(executor).of, networks)
+    webhooks = services[Webhooks] = Webhooks(settings.backend_store_uri, feed, deliverer, networks)
     graphql = GraphQL(executor, max_body_bytes=settings.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with recorded(settings.backend_store_uri, may_make=settings.may_make) as recording:
             registry.is_recorded = feed.is_recorded = recording.is_on
+            webhooks.has_tables = recording.has_webhooks
             for database in databases:
                 database.lacking = recording.lacking
             if replica:
@@ -70,9 +81,13 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
             await databases.open()
             _spare_the_collector()
             try:
-                async with indexer.running(has_tables=recording.has_index, may_write=not settings.read_only):
+                async with (
+                    indexer.running(has_tables=recording.has_index, may_write=not settings.read_only),
+                    deliverer.running(is_looking=recording.has_webhooks and settings.may_send),
+                ):
                     yield
             finally:
+                webhooks.close()
                 registry.close()  # waits for changes whose clients are gone
                 await databases.close()
                 artifacts.close()
@@ -84,6 +99,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     app = Starlette(
         routes=[  # the one that is asked for most comes first
             Route("/graphql", graphql),
+            WebSocketRoute("/graphql", WebSockets(executor)),
             Route("/", _to_graphiql),
             Route("/healthz", _healthz),
             Route("/readyz", readyz),
@@ -92,6 +108,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         lifespan=lifespan,
     )
     app.state.executor = executor
+    app.state.streams = OpenStreams()
     return app
 
 
@@ -102,7 +119,8 @@ async def answered(
 
     What clients would be told as an error is a refusal here.
     """
-    app = create_app(replace(settings, backend="rows"))  # read here, and not sent on
+    # Data are read here and not sent on; and whoever asks once is not there for long.
+    app = create_app(replace(settings, backend="rows", no_webhooks=True))
     async with app.router.lifespan_context(app):
         result = await app.state.executor.execute(Question(query, variables, actor=actor))
     if result.errors:

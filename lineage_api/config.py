@@ -41,10 +41,19 @@ class Settings:
     """How many items a page may have, where the schema does not say otherwise."""
     artifact_time_limit_s: float = 2.0
     """How long a query waits for an artifact store."""
+    webhook_networks: str = ""
+    """Private networks into which webhooks may be sent, such as `10.1.0.0/16,127.0.0.1/32`."""
+    no_webhooks: bool = False
+    """Whether it is left to others to send to webhooks what happens."""
     no_migrate: bool = False
     """Whether the tables and triggers of the history are left to `lineage-api db upgrade`."""
     read_only: bool = False
     """Whether nothing is changed: there are no mutations, and nothing is made in the database."""
+
+    @property
+    def may_send(self) -> bool:
+        """Whether what happens is sent to webhooks, which notes how far they have come."""
+        return not (self.no_webhooks or self.read_only)
 
     @property
     def may_make(self) -> bool:

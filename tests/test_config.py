@@ -6,7 +6,7 @@ from dataclasses import fields
 import click
 import pytest
 
-from lineage_api.cli import serve
+from lineage_api.cli.serving import serve
 from lineage_api.config import Setting, Settings, every_setting
 
 EACH = pytest.mark.parametrize("setting", every_setting(), ids=lambda setting: setting.name)

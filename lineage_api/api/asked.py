@@ -16,10 +16,15 @@ from lineage_api.registry.reasons import require
 
 def asked_for(mutation: str, actor: str | None, given: Any) -> Asked:
     """Who asks for what; refuses texts that no database keeps."""
-    require(*(texts.storable(text, *path) for path, text in _texts(given)))
+    require_storable(given)
     reason, key = given_or_none(given.reason), given_or_none(given.idempotency_key)
     require(texts.reason(reason or "", "reason"), [] if key is None else texts.idempotency_key(key, "idempotencyKey"))
     return Asked(mutation, actor, reason, key, _digest(given))
+
+
+def require_storable(given: Any) -> None:
+    """Refuses an input with texts that no database keeps."""
+    require(*(texts.storable(text, *path) for path, text in _texts(given)))
 
 
 def given_or_none(value: Any) -> Any:

@@ -16,6 +16,8 @@ class Context:
     max_page: int
     actor: str | None = None
     """Who asks; None when nobody has to say who they are."""
+    after: str | None = None
+    """The event after which a subscription is gone on with, whatever its argument says; None when it is not."""
     extensions: dict[str, Any] = field(default_factory=dict)
     """What the answer says beside data and errors, by subject."""
 

@@ -31,6 +31,8 @@ class Question:
     operation_name: str | None = None
     actor: str | None = None
     """Who asks; None when nobody has to say who they are."""
+    after: str | None = None
+    """The ID of the last event that a subscription got before it broke off, where the transport says so."""
 
 
 class Answer(NamedTuple):
@@ -99,9 +101,10 @@ class Executor:
 
     async def _subscribed(self, question: Question) -> Any:
         document: DocumentNode = self._documents.document(question.query)
-        context = Context(self._databases.primary.snapshot(), self._services, self._max_page, question.actor)
+        snapshot = self._databases.primary.snapshot()
+        context = Context(snapshot, self._services, self._max_page, question.actor, question.after)
         asked = (context, question.variables, question.operation_name)
-        about = partial(self._answer_about, question, orjson.dumps(question.variables, option=orjson.OPT_SORT_KEYS))
+        about = partial(self._answer_about, question, _key(question.variables))
         stream = await subscribe(self._schema, document, None, *asked, answered=about)
         if isinstance(stream, ExecutionResult):
             _require_begun(stream)
@@ -115,6 +118,14 @@ class Executor:
             return _json(await self.execute(question, event))
 
         return Answer(await self._shared.answer(key, made), encoded("RegistryEvent", event.id))
+
+
+def _key(variables: Any) -> bytes:
+    """What tells variables from others."""
+    try:
+        return orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise NotValid(BAD_USER_INPUT, [GraphQLError("`variables` are nested too deeply.")]) from None
 
 
 def question_of(parameters: Mapping[str, Any]) -> Question:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -72,6 +73,8 @@ class GraphQL:
             kind = self._executor.kind(question)
             media_type = _fit(media_type, kind, accepted, is_safe=is_safe)
             if media_type == EVENTS:
+                # EventSource, which connects again by itself, says by this alone where it was.
+                question = replace(question, after=request.headers.get("last-event-id"))
                 return EventStream(self._executor.answers(question))
             result = await self._executor.execute(question)
         except Unanswerable as refusal:

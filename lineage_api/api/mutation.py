@@ -5,11 +5,12 @@ from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
-from lineage_api import docstrings
 from lineage_api.api import inputs as i
 from lineage_api.api import payloads as p
 from lineage_api.api.asked import asked_for, given_or_none
+from lineage_api.api.fields import change
 from lineage_api.api.user_errors import Told
+from lineage_api.api.webhooks import WebhookMutation
 from lineage_api.graph import identity
 from lineage_api.graph.conditions import is_given
 from lineage_api.graph.node import NODES
@@ -24,13 +25,6 @@ Info = strawberry.Info
 
 
 P = TypeVar("P")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _change(function: F) -> F:
-    """A field of mutations, whose docstring is its description."""
-    description = docstrings.on_one_line(function.__doc__ or "")
-    return strawberry.mutation(description=description)(function)  # type: ignore[no-any-return]
 
 
 async def _changed(payload: type[P], info: Info, given: Any, change: Callable[[Unit], Outcome]) -> P:
@@ -102,8 +96,8 @@ _CHANGE: Any = strawberry.argument(description="What is to be changed, and why."
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation:
-    @_change
+class Mutation(WebhookMutation):
+    @change
     async def create_registered_model(
         self, info: Info, input: Annotated[i.CreateRegisteredModelInput, _CHANGE]
     ) -> p.CreateRegisteredModelPayload:
@@ -113,7 +107,7 @@ class Mutation:
             p.CreateRegisteredModelPayload, info, input, lambda unit: models.create(unit, input.name, description, set_)
         )
 
-    @_change
+    @change
     async def update_registered_model(
         self, info: Info, input: Annotated[i.UpdateRegisteredModelInput, _CHANGE]
     ) -> p.UpdateRegisteredModelPayload:
@@ -126,7 +120,7 @@ class Mutation:
             lambda unit: models.update(unit, input.model, name, description),
         )
 
-    @_change
+    @change
     async def delete_registered_model(
         self, info: Info, input: Annotated[i.DeleteRegisteredModelInput, _CHANGE]
     ) -> p.DeleteRegisteredModelPayload:
@@ -135,7 +129,7 @@ class Mutation:
             p.DeleteRegisteredModelPayload, info, input, lambda unit: models.delete(unit, input.model)
         )
 
-    @_change
+    @change
     async def register_model_version(
         self, info: Info, input: Annotated[i.RegisterModelVersionInput, _CHANGE]
     ) -> p.RegisterModelVersionPayload:
@@ -148,7 +142,7 @@ class Mutation:
 
         return await _changed(p.RegisterModelVersionPayload, info, input, change)
 
-    @_change
+    @change
     async def update_model_version(
         self, info: Info, input: Annotated[i.UpdateModelVersionInput, _CHANGE]
     ) -> p.UpdateModelVersionPayload:
@@ -160,7 +154,7 @@ class Mutation:
             lambda unit: versions.update(unit, input.model, input.version, input.description),
         )
 
-    @_change
+    @change
     async def delete_model_version(
         self, info: Info, input: Annotated[i.DeleteModelVersionInput, _CHANGE]
     ) -> p.DeleteModelVersionPayload:
@@ -169,7 +163,7 @@ class Mutation:
             p.DeleteModelVersionPayload, info, input, lambda unit: versions.delete(unit, input.model, input.version)
         )
 
-    @_change
+    @change
     async def restore_model_version(
         self, info: Info, input: Annotated[i.RestoreModelVersionInput, _CHANGE]
     ) -> p.RestoreModelVersionPayload:
@@ -182,7 +176,7 @@ class Mutation:
             lambda asked, registry: registry.restored(reader, asked, input.model, input.version),
         )
 
-    @_change
+    @change
     async def copy_model_version(
         self, info: Info, input: Annotated[i.CopyModelVersionInput, _CHANGE]
     ) -> p.CopyModelVersionPayload:
@@ -193,7 +187,7 @@ class Mutation:
             p.CopyModelVersionPayload, info, input, lambda unit: versions.copy(unit, source, input.model)
         )
 
-    @_change
+    @change
     async def transition_model_version(
         self, info: Info, input: Annotated[i.TransitionModelVersionInput, _CHANGE]
     ) -> p.TransitionModelVersionPayload:
@@ -212,7 +206,7 @@ class Mutation:
 
         return await _changed(p.TransitionModelVersionPayload, info, input, change)
 
-    @_change
+    @change
     async def roll_back(self, info: Info, input: Annotated[i.RollBackInput, _CHANGE]) -> p.RollBackPayload:
         """Give a stage or an alias back to an earlier version: all of it, or nothing."""
         reader = info.context.reader
@@ -225,7 +219,7 @@ class Mutation:
 
         return await _answered(p.RollBackPayload, info, input, doing)
 
-    @_change
+    @change
     async def set_model_alias(
         self, info: Info, input: Annotated[i.SetModelAliasInput, _CHANGE]
     ) -> p.SetModelAliasPayload:
@@ -237,7 +231,7 @@ class Mutation:
 
         return await _changed(p.SetModelAliasPayload, info, input, change)
 
-    @_change
+    @change
     async def remove_model_alias(
         self, info: Info, input: Annotated[i.RemoveModelAliasInput, _CHANGE]
     ) -> p.RemoveModelAliasPayload:
@@ -246,14 +240,14 @@ class Mutation:
             p.RemoveModelAliasPayload, info, input, lambda unit: aliases.remove(unit, input.model, input.alias)
         )
 
-    @_change
+    @change
     async def set_tags(self, info: Info, input: Annotated[i.SetTagsInput, _CHANGE]) -> p.SetTagsPayload:
         """Set tags; a key that is there already gets the new value."""
         return await _changed(
             p.SetTagsPayload, info, input, lambda unit: tags.set_to(unit, _subject(input.subject_id), _tags(input.tags))
         )
 
-    @_change
+    @change
     async def remove_tags(self, info: Info, input: Annotated[i.RemoveTagsInput, _CHANGE]) -> p.RemoveTagsPayload:
         """Remove tags."""
         return await _changed(

@@ -21,7 +21,16 @@ from lineage_api.graph.conditions import only_one
 from lineage_api.graph.event_filter import event_order, narrow_events
 from lineage_api.graph.experiment_filter import experiment_order, narrow_experiments
 from lineage_api.graph.node import ByID
-from lineage_api.graph.nouns import Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, RegistryEvent, Run
+from lineage_api.graph.nouns import (
+    Dataset,
+    Experiment,
+    LoggedModel,
+    ModelVersion,
+    RegisteredModel,
+    RegistryEvent,
+    Run,
+    Webhook,
+)
 from lineage_api.graph.registered_model import model_order, narrow_models
 from lineage_api.graph.registry_at import AsOf, RegistrySnapshot, as_of
 from lineage_api.graph.rows import (
@@ -33,6 +42,7 @@ from lineage_api.graph.rows import (
     NEWEST_MODELS,
     REGISTERED_MODELS,
     RUNS,
+    WEBHOOKS,
 )
 from lineage_api.graph.run_filter import narrow_runs, run_order
 from lineage_api.graph.version_filter import (
@@ -153,3 +163,5 @@ class Query:
     registry_events: Connection[RegistryEvent] = arrow(EVENTS, order=event_order, narrow=narrow_events)
     """What has happened in the registry, by default the newest first. Who polls asks for OLDEST_FIRST with
     `afterEvent`, the last event that was handled."""
+    webhooks: Connection[Webhook] = arrow(WEBHOOKS, order=[By(WEBHOOKS.c.id)])
+    """Where events are sent, the oldest first."""

@@ -1,6 +1,7 @@
 """The schema."""
 
 from functools import cache
+from typing import Any
 
 import strawberry
 from graphql import GraphQLScalarType, GraphQLSchema
@@ -20,13 +21,26 @@ from lineage_api.graph.model_version import ModelVersion
 from lineage_api.graph.registered_model import RegisteredModel
 from lineage_api.graph.run import Run
 from lineage_api.graph.scalars import CONFIG, OWN_FORM
+from lineage_api.graph.webhook import Webhook, WebhookDelivery
+
+NODES: list[Any] = [
+    Dataset,
+    Experiment,
+    LoggedModel,
+    ModelVersion,
+    RegisteredModel,
+    RegistryEvent,
+    Run,
+    Webhook,
+    WebhookDelivery,
+]
+"""The types of `node`, to which no field needs to lead."""
 
 
 @cache
 def declared(*, read_only: bool = False) -> strawberry.Schema:
     """The schema as it is declared; without mutations where nothing is to be changed."""
-    types = [Dataset, Experiment, LoggedModel, ModelVersion, RegisteredModel, RegistryEvent, Run]
-    mutation, types = (None, types) if read_only else (Mutation, [*types, *ERRORS])
+    mutation, types = (None, NODES) if read_only else (Mutation, [*NODES, *ERRORS])
     return strawberry.Schema(Query, mutation, Subscription, types=types, config=CONFIG)
 
 

@@ -38,8 +38,9 @@ class Subscription:
         after: After = strawberry.UNSET,
     ) -> AsyncGenerator[RegistryEvent, None]:
         feed = info.context.service(Feed)
+        position = await _position(feed, info.context.after or given_or_none(after))
         wanted = Wanted(_values(models), _values(kinds), _values(to_stages))
-        async with aclosing(feed.follow(wanted, await _position(feed, given_or_none(after)))) as events:
+        async with aclosing(feed.follow(wanted, position)) as events:
             async for event in events:
                 yield cast("RegistryEvent", event)
 

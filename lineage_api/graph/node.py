@@ -13,12 +13,14 @@ from lineage_api.engine.tables import Grouped, Mixed, Picked, Table
 from lineage_api.graph import identity
 from lineage_api.graph.rows import (
     DATASETS,
+    DELIVERIES,
     EVENTS,
     EXPERIMENTS,
     LOGGED_MODELS,
     MODEL_VERSIONS_EVER,
     REGISTERED_MODELS,
     RUNS,
+    WEBHOOKS,
 )
 from lineage_api.store import origins, tables
 
@@ -34,6 +36,8 @@ NODES: Mapping[str, tuple[Rows, Sequence[ColumnElement[Any]]]] = {
         [MODEL_VERSIONS_EVER.c.name, MODEL_VERSIONS_EVER.c.version],
     ),
     "RegistryEvent": (EVENTS, [EVENTS.c.id]),
+    "Webhook": (WEBHOOKS, [WEBHOOKS.c.id]),
+    "WebhookDelivery": (DELIVERIES, [DELIVERIES.c.id]),
 }
 """Each type of Node: its rows, and the columns that an ID names it by."""
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lineage_api.graph.model_version import ModelVersion as ModelVersion
     from lineage_api.graph.registered_model import RegisteredModel as RegisteredModel
     from lineage_api.graph.run import Run as Run
+    from lineage_api.graph.webhook import Webhook as Webhook
+    from lineage_api.graph.webhook import WebhookDelivery as WebhookDelivery
 else:
     Artifact = Annotated["Artifact", strawberry.lazy("lineage_api.graph.artifact")]
     Dataset = Annotated["Dataset", strawberry.lazy("lineage_api.graph.dataset")]
@@ -26,3 +28,5 @@ else:
     RegisteredModel = Annotated["RegisteredModel", strawberry.lazy("lineage_api.graph.registered_model")]
     RegistryEvent = Annotated["RegistryEvent", strawberry.lazy("lineage_api.graph.event")]
     Run = Annotated["Run", strawberry.lazy("lineage_api.graph.run")]
+    Webhook = Annotated["Webhook", strawberry.lazy("lineage_api.graph.webhook")]
+    WebhookDelivery = Annotated["WebhookDelivery", strawberry.lazy("lineage_api.graph.webhook")]

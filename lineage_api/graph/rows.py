@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, String, case, func, literal_column, select
 
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Rows
-from lineage_api.store import history, origins, states, tables
+from lineage_api.store import history, origins, states, tables, webhook_tables
 from lineage_api.store.recorded_runs import CODE_TAGS
 
 t = tables
@@ -191,6 +191,9 @@ LAST_TENURES = Rows.of(
 """Events as the times that began with them, by the name that the registered model had then."""
 
 RECORDING = Rows.of(history.recording)
+
+WEBHOOKS = Rows.of(webhook_tables.webhooks)
+DELIVERIES = Rows.of(webhook_tables.deliveries)
 
 NEWEST_RUNS = [By(t.runs.c.start_time, is_descending=True, can_be_null=True), By(t.runs.c.run_uuid)]
 OLDEST_RUNS = [By(t.runs.c.start_time, can_be_null=True), By(t.runs.c.run_uuid)]

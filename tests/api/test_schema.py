@@ -26,6 +26,10 @@ from graphql import (
 )
 
 from lineage_api.api.schema import executable, sdl
+from lineage_api.store.engines import changing
+from lineage_api.store.feed import Wanted
+from lineage_api.webhooks import records
+from lineage_api.webhooks.sending import Attempt
 from tests import stores
 from tests.asking import Client
 
@@ -113,7 +117,17 @@ def fill(store):
     write_files(folder, scikit_learn="1.4.0", size=900, column="minutes")
     store.version("first", run_id=before, source=str(folder))
     store.sql("UPDATE lineage_events SET cause_id = 1 WHERE id > 1")
+    webhook(store)
     return {"run": run, "model": model.model_id, "before": before}
+
+
+def webhook(store):
+    """A webhook, and an attempt to send it an event."""
+    wanted = Wanted(frozenset({"taxi"}), frozenset({"STAGE_CHANGED"}), frozenset({"Production"}))
+    attempt = Attempt(status=503, error="answered 503", duration_ms=12, retry_after_s=None)
+    with changing(store.uri, 1, 5_000).begin() as connection:
+        made = records.add(connection, url="https://ci.example/", secret="whsec_", head=1, wanted=wanted)
+        records.log(connection, made.id, "EVENT", attempt, 1)
 
 
 def write_files(folder, scikit_learn="1.5.0", size=1234, column="distance"):

@@ -1,0 +1,88 @@
+"""The commands `webhook`: clients of the API like any other."""
+
+import asyncio
+import getpass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lineage_api.app import answered
+from lineage_api.config import Settings
+from lineage_api.errors import Unsuitable
+
+_WEBHOOK = """id url description models kinds toStages isEnabled disabledReason failingSince nextAttemptAt"""
+_DELIVERY = """id cause attempt attemptedAt duration status error event { id kind modelName version }"""
+_ERRORS = "errors { message }"
+
+ADD = f"""mutation Add($input: CreateWebhookInput!) {{
+  createWebhook(input: $input) {{ webhook {{ {_WEBHOOK} }} secret {_ERRORS} }}
+}}"""
+CHANGE = f"""mutation Change($input: UpdateWebhookInput!) {{
+  updateWebhook(input: $input) {{ webhook {{ {_WEBHOOK} }} {_ERRORS} }}
+}}"""
+REMOVE = (
+    f"""mutation Remove($input: DeleteWebhookInput!) {{ deleteWebhook(input: $input) {{ deletedId {_ERRORS} }} }}"""
+)
+TEST = f"""mutation Test($input: TestWebhookInput!) {{
+  testWebhook(input: $input) {{ delivery {{ {_DELIVERY} }} {_ERRORS} }}
+}}"""
+REDELIVER = f"""mutation Redeliver($input: RedeliverEventInput!) {{
+  redeliverEvent(input: $input) {{ delivery {{ {_DELIVERY} }} {_ERRORS} }}
+}}"""
+_ALL = f"query All($after: String) {{ webhooks(first: 100, after: $after) {{ nodes {{ {_WEBHOOK} }} }} }}"
+_DELIVERIES = f"""query Deliveries($id: ID!, $first: Int!) {{
+  node(id: $id) {{ ... on Webhook {{ deliveries(first: $first) {{ nodes {{ {_DELIVERY} }} }} }} }}
+}}"""
+
+
+def done(settings: Settings, mutation: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The payload of a change; raises Unsuitable with the reason where it is refused."""
+    [payload] = _answer(settings, mutation, {"input": dict(given)}).values()
+    if payload["errors"]:
+        raise Unsuitable(" ".join(error["message"] for error in payload["errors"]))
+    return payload  # type: ignore[no-any-return]
+
+
+def every(settings: Settings) -> Sequence[Mapping[str, Any]]:
+    """All webhooks."""
+    return _answer(settings, _ALL, {})["webhooks"]["nodes"]  # type: ignore[no-any-return]
+
+
+def deliveries(settings: Settings, webhook_id: str, first: int) -> Sequence[Mapping[str, Any]]:
+    """The last attempts of a webhook, newest first."""
+    found = _answer(settings, _DELIVERIES, {"id": webhook_id, "first": first})["node"]
+    if not found:
+        raise Unsuitable("there is no such webhook; `lineage-api webhook list` shows their IDs")
+    return found["deliveries"]["nodes"]  # type: ignore[no-any-return]
+
+
+def _answer(settings: Settings, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+    return asyncio.run(answered(settings, document, variables, getpass.getuser()))
+
+
+def shown(webhook: Mapping[str, Any]) -> Iterator[str]:
+    """A webhook, in lines."""
+    yield f"{webhook['id']}  {webhook['url']}"
+    if webhook["description"]:
+        yield f"  {webhook['description']}"
+    yield f"  {_wanted(webhook)}"
+    if not webhook["isEnabled"]:
+        yield f"  disabled: {webhook['disabledReason'] or 'by hand'}"
+    elif webhook["failingSince"]:
+        yield f"  failing since {webhook['failingSince']}, sent again at {webhook['nextAttemptAt'] or 'once'}"
+
+
+def _wanted(webhook: Mapping[str, Any]) -> str:
+    names = {"models": "of", "kinds": "kinds", "toStages": "into"}
+    chosen = [f"{word} {', '.join(webhook[name])}" for name, word in names.items() if webhook[name] is not None]
+    return "; ".join(chosen) or "all events"
+
+
+def attempt(delivery: Mapping[str, Any]) -> str:
+    """An attempt, in one line."""
+    event = delivery["event"]
+    version = f" {event['version']}" if event and event["version"] is not None else ""
+    what = f"{event['kind']} {event['modelName']}{version} ({event['id']})" if event else "a test"
+    came = "taken" if delivery["error"] is None else delivery["error"]
+    status = "" if delivery["status"] is None else f" ({delivery['status']})"
+    number = f", attempt {delivery['attempt']}" if delivery["cause"] == "EVENT" else f", {delivery['cause'].lower()}"
+    return f"{delivery['attemptedAt']}  {what}{number}: {came}{status}, {delivery['duration']:.3f} s"

@@ -1,0 +1,42 @@
+"""Short transactions in a thread."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from lineage_api.store.engines import changing, reading
+
+_LOCK_WAIT_MS = 5_000
+
+_T = TypeVar("_T")
+
+
+class Transactions:
+    """A database that is read and written in a thread."""
+
+    def __init__(self, uri: str, thread: ThreadPoolExecutor) -> None:
+        self._thread = thread
+        self._reading = reading(uri)
+        self._changing = changing(uri, 1, _LOCK_WAIT_MS)
+
+    async def read(self, work: Callable[[Connection], _T]) -> _T:
+        """What comes of work that changes nothing."""
+        return await self._done(self._reading, work)
+
+    async def write(self, work: Callable[[Connection], _T]) -> _T:
+        """What comes of work that changes rows; it is done to its end, even if nobody waits for it any more."""
+        return await asyncio.shield(self._done(self._changing, work))
+
+    def close(self) -> None:
+        """Lets go of the database, after all that is to be done."""
+        self._thread.submit(self._changing.dispose)
+
+    async def _done(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
+        def in_transaction() -> _T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction)
