@@ -17,7 +17,7 @@ from lineage_api.registry.reasons import require
 def asked_for(mutation: str, actor: str | None, given: Any) -> Asked:
     """Who asks for what; refuses texts that no database keeps."""
     require_storable(given)
-    reason, key = given_or_none(given.reason), given_or_none(given.idempotency_key)
+    reason, key = (given_or_none(getattr(given, name, None)) for name in ("reason", "idempotency_key"))
     require(texts.reason(reason or "", "reason"), [] if key is None else texts.idempotency_key(key, "idempotencyKey"))
     return Asked(mutation, actor, reason, key, _digest(given))
 

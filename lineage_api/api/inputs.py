@@ -17,14 +17,20 @@ class TagInput:
 
 
 @given
-class Change:
-    """What may be said of every change."""
+class Repeatable:
+    """What may be said of everything that is to be done once."""
 
-    reason: str | None = None
-    """Why, kept in history."""
     idempotency_key: str | None = None
     """A text of the caller's own, kept for 7 days: the same call with the same key changes nothing more and gives the
     same objects, read afresh."""
+
+
+@given
+class Change(Repeatable):
+    """What may be said of every change of the registry."""
+
+    reason: str | None = None
+    """Why, kept in history."""
 
 
 @given

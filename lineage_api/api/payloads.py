@@ -46,6 +46,12 @@ class Answer:
         return None if version is None else encoded("ModelVersion", self.outcome.gone, version)
 
     @property
+    def deleted_webhook_id(self) -> str | None:
+        """The ID of the webhook that is gone."""
+        number = self.outcome.deleted
+        return None if number is None else encoded("Webhook", number)
+
+    @property
     def deleted_model_id(self) -> str | None:
         """The ID of the registered model that is gone."""
         name = self.outcome.gone

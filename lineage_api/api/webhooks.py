@@ -1,7 +1,6 @@
 """What can be changed about webhooks."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, cast
 
@@ -9,8 +8,10 @@ import strawberry
 from sqlalchemy import Table
 from sqlalchemy import column as named
 
-from lineage_api.api.asked import given_or_none, require_storable
+from lineage_api.api.asked import asked_for, given_or_none
 from lineage_api.api.fields import change
+from lineage_api.api.inputs import Repeatable
+from lineage_api.api.payloads import Answer
 from lineage_api.api.user_errors import Told, UserError
 from lineage_api.engine.nouns import arrow, column, given, noun
 from lineage_api.graph import identity
@@ -18,6 +19,7 @@ from lineage_api.graph.event_filter import RegistryEventKind
 from lineage_api.graph.nouns import Webhook, WebhookDelivery
 from lineage_api.graph.rows import DELIVERIES, WEBHOOKS
 from lineage_api.graph.version_filter import Stage
+from lineage_api.registry.outcome import Asked, Outcome
 from lineage_api.registry.reasons import Invalid, NotFound, Refused
 from lineage_api.store.feed import Wanted
 from lineage_api.store.history import events
@@ -28,7 +30,7 @@ Info = strawberry.Info
 
 
 @given
-class CreateWebhookInput:
+class CreateWebhookInput(Repeatable):
     """A webhook that is to be made."""
 
     url: str
@@ -44,7 +46,7 @@ class CreateWebhookInput:
 
 
 @given
-class UpdateWebhookInput:
+class UpdateWebhookInput(Repeatable):
     """What is to be changed of a webhook; what is left out stays as it is."""
 
     webhook_id: strawberry.ID
@@ -61,10 +63,12 @@ class UpdateWebhookInput:
     """Only events by which a version entered one of these stages are sent; null for all events."""
     is_enabled: bool | None = None
     """Whether events are sent. One that is enabled again goes on after the last event that it was done with."""
+    reason: str | None = None
+    """Why it is disabled, where it is."""
 
 
 @given
-class DeleteWebhookInput:
+class DeleteWebhookInput(Repeatable):
     """A webhook that is to be deleted."""
 
     webhook_id: strawberry.ID
@@ -87,17 +91,6 @@ class RedeliverEventInput:
     """The ID of the webhook that it is sent to, whether or not the event was meant for it."""
     event_id: strawberry.ID
     """The ID of the event."""
-
-
-@dataclass
-class _Answer:
-    """What came of a change, as the parent of its payload."""
-
-    webhook: int | None = None
-    secret: str | None = None
-    delivery: int | None = None
-    deleted_id: str | None = None
-    errors: list[Any] = field(default_factory=list)
 
 
 def _webhook() -> Any:
@@ -134,7 +127,7 @@ class UpdateWebhookPayload:
 class DeleteWebhookPayload:
     """What came of it: a webhook was deleted, or why not."""
 
-    deleted_id: strawberry.ID | None = column(named("deleted_id"))
+    deleted_id: strawberry.ID | None = column(named("deleted_webhook_id"))
     """The ID that it had; null when the change was refused."""
     errors: list[UserError]
     """Why the change was refused; empty when it was made."""
@@ -160,15 +153,15 @@ class RedeliverEventPayload:
     """Why nothing was sent; empty when something was."""
 
 
-async def _answered(info: Info, given: Any, doing: Callable[[Webhooks], Awaitable[_Answer]]) -> Any:
+async def _answered(info: Info, given: Any, doing: Callable[[Webhooks, Asked], Awaitable[Outcome]]) -> Any:
     """What came of something that is done, or why it was refused; what is read after it is read afresh."""
     context = info.context
     await context.reader.close()
     try:
-        require_storable(given)
-        return await doing(context.service(Webhooks))
+        asked = asked_for(info.field_name, context.actor, given)
+        return Answer(await doing(context.service(Webhooks), asked))
     except Refused as refused:
-        return _Answer(errors=[Told(reason) for reason in refused.reasons])
+        return Answer(Outcome(), [Told(reason) for reason in refused.reasons])
     finally:
         await context.reader.close()
 
@@ -212,10 +205,9 @@ class WebhookMutation:
     async def create_webhook(self, info: Info, input: Annotated[CreateWebhookInput, _CHANGE]) -> CreateWebhookPayload:
         """Have events sent to an address, from now on."""
 
-        async def doing(service: Webhooks) -> _Answer:
-            wanted, description = Wanted(**_filters(input)), given_or_none(input.description)
-            made, secret = await service.made(input.url, description, wanted, info.context.actor)
-            return _Answer(webhook=made, secret=secret)
+        async def doing(service: Webhooks, asked: Asked) -> Outcome:
+            wanted = Wanted(**_filters(input))
+            return await service.made(asked, input.url, given_or_none(input.description), wanted)
 
         return cast("CreateWebhookPayload", await _answered(info, input, doing))
 
@@ -223,14 +215,13 @@ class WebhookMutation:
     async def update_webhook(self, info: Info, input: Annotated[UpdateWebhookInput, _CHANGE]) -> UpdateWebhookPayload:
         """Change a webhook, or have it send nothing for a while."""
 
-        async def doing(service: Webhooks) -> _Answer:
-            number = _webhook_number(input.webhook_id)
+        async def doing(service: Webhooks, asked: Asked) -> Outcome:
             names = [name for name in ("url", "description") if _is_said(getattr(input, name))]
             if "url" in names and input.url is None:
                 raise Refused(Invalid("A webhook needs a URL; leave it out to keep the one that it has.", ("url",)))
             values = {name: getattr(input, name) for name in names}
-            await service.changed(number, values, _filters(input), is_enabled=given_or_none(input.is_enabled))
-            return _Answer(webhook=number)
+            number, is_enabled = _webhook_number(input.webhook_id), given_or_none(input.is_enabled)
+            return await service.changed(asked, number, values, _filters(input), is_enabled=is_enabled)
 
         return cast("UpdateWebhookPayload", await _answered(info, input, doing))
 
@@ -238,9 +229,8 @@ class WebhookMutation:
     async def delete_webhook(self, info: Info, input: Annotated[DeleteWebhookInput, _CHANGE]) -> DeleteWebhookPayload:
         """Delete a webhook, and all that is known of what it was sent."""
 
-        async def doing(service: Webhooks) -> _Answer:
-            await service.deleted(_webhook_number(input.webhook_id))
-            return _Answer(deleted_id=input.webhook_id)
+        async def doing(service: Webhooks, asked: Asked) -> Outcome:
+            return await service.deleted(asked, _webhook_number(input.webhook_id))
 
         return cast("DeleteWebhookPayload", await _answered(info, input, doing))
 
@@ -248,8 +238,8 @@ class WebhookMutation:
     async def test_webhook(self, info: Info, input: Annotated[TestWebhookInput, _SEND]) -> TestWebhookPayload:
         """Send a test to a webhook, now, and see what comes of it."""
 
-        async def doing(service: Webhooks) -> _Answer:
-            return _Answer(delivery=await service.sent(_webhook_number(input.webhook_id), None, "TEST"))
+        async def doing(service: Webhooks, _: Asked) -> Outcome:
+            return await service.sent(_webhook_number(input.webhook_id), None, "TEST")
 
         return cast("TestWebhookPayload", await _answered(info, input, doing))
 
@@ -257,9 +247,8 @@ class WebhookMutation:
     async def redeliver_event(self, info: Info, input: Annotated[RedeliverEventInput, _SEND]) -> RedeliverEventPayload:
         """Send an event to a webhook once more, now, and see what comes of it."""
 
-        async def doing(service: Webhooks) -> _Answer:
-            number = _webhook_number(input.webhook_id)
+        async def doing(service: Webhooks, _: Asked) -> Outcome:
             event = _number(input.event_id, "RegistryEvent", events, "eventId")
-            return _Answer(delivery=await service.sent(number, event, "REDELIVERY"))
+            return await service.sent(_webhook_number(input.webhook_id), event, "REDELIVERY")
 
         return cast("RedeliverEventPayload", await _answered(info, input, doing))

@@ -26,6 +26,12 @@ class Outcome:
     """The number of a version that is gone."""
     subject: list[Any] | None = None
     """The type and key of what was tagged."""
+    webhook: int | None = None
+    """The number of a webhook."""
+    secret: str | None = None
+    """What a new webhook signs with, which is not kept with the rest."""
+    delivery: int | None = None
+    """The number of an attempt to send something."""
     recovered: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     events: list[int] = field(default_factory=list)

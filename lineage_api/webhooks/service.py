@@ -1,12 +1,17 @@
 """Webhooks as those who look after them see them: made, changed, deleted, and sent something when it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
 from lineage_api import errors
 from lineage_api.errors import Unsuitable
+from lineage_api.registry import requests
+from lineage_api.registry.outcome import Asked, Outcome
 from lineage_api.registry.reasons import Invalid, NotFound, Refused, require
 from lineage_api.registry.texts import MAX_DESCRIPTION_LENGTH, storable
 from lineage_api.store.feed import Feed, Wanted
@@ -33,50 +38,91 @@ class Webhooks:
         self.has_tables = True
         """Whether our tables are there, without which there can be none."""
 
-    async def made(self, url: str, description: str | None, wanted: Wanted, actor: str | None) -> tuple[int, str]:
-        """The ID of a new webhook and its secret; it is sent what happens from now on."""
+    async def made(self, asked: Asked, url: str, description: str | None, wanted: Wanted) -> Outcome:
+        """A new webhook and its secret; it is sent what happens from now on."""
         self._require_tables()
         require(self._wrong_url(url), _wrong_description(description))
-        head, secret = await self._feed.head(), new_secret()
-        if await self._tables.read(records.count) >= MAX_WEBHOOKS:
-            raise Refused(Invalid(f"There are {MAX_WEBHOOKS} webhooks already; delete one that is not needed."))
-        add = partial(records.add, url=url, secret=secret, head=head, wanted=wanted)
-        row = await self._tables.write(partial(add, description=description, created_by=actor))
-        self._deliverer.kick()
-        return row.id, secret
+        head = await self._feed.head()
+
+        def add(connection: Connection) -> Outcome:
+            if records.count(connection) >= MAX_WEBHOOKS:
+                raise Refused(Invalid(f"There are {MAX_WEBHOOKS} webhooks already; delete one that is not needed."))
+            row = records.add(
+                connection,
+                url=url,
+                secret=new_secret(),
+                head=head,
+                wanted=wanted,
+                description=description,
+                created_by=asked.actor,
+            )
+            return Outcome(webhook=row.id)
+
+        outcome = await self._done(asked, add)
+        # Read afresh, so that it stands nowhere but in its row.
+        row = await self._tables.read(partial(records.webhook, id_=outcome.webhook or 0))
+        outcome.secret = row.secret if row else None
+        return outcome
 
     async def changed(
-        self, id_: int, values: Mapping[str, Any], wanted: Mapping[str, Any], *, is_enabled: bool | None = None
-    ) -> None:
-        """Gives a webhook other values in some columns, and other events; and says whether it is enabled."""
+        self,
+        asked: Asked,
+        id_: int,
+        values: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+        *,
+        is_enabled: bool | None = None,
+    ) -> Outcome:
+        """A webhook with other values in some columns, and other events; and whether it is enabled."""
         self._require_tables()
         url, description = values.get("url"), values.get("description")
         require([] if url is None else self._wrong_url(url), _wrong_description(description))
+        filters = {name: records.filters(Wanted(**{name: some}))[name] for name, some in wanted.items()}
 
-        def change(connection: Any) -> bool:
-            columns = {name: records.filters(Wanted(**{name: some}))[name] for name, some in wanted.items()}
-            row = records.change(connection, id_, {**values, **columns}) if values or columns else None
+        def change(connection: Connection) -> Outcome:
+            if records.webhook(connection, id_) is None:
+                raise Refused(_no_webhook())
+            if values or filters:
+                records.change(connection, id_, {**values, **filters})
             if is_enabled is not None:
-                row = records.enable(connection, id_) if is_enabled else records.disable(connection, id_)
-            return (row or records.webhook(connection, id_)) is not None
+                records.enable(connection, id_) if is_enabled else records.disable(connection, id_, asked.reason)
+            return Outcome(webhook=id_)
 
-        if not await self._tables.write(change):
-            raise Refused(_no_webhook())
-        self._deliverer.kick()
+        return await self._done(asked, change)
 
-    async def deleted(self, id_: int) -> None:
-        """Deletes a webhook, and all that is known of what it was sent."""
+    async def deleted(self, asked: Asked, id_: int) -> Outcome:
+        """What is left of a webhook that is deleted with all that is known of what it was sent."""
         self._require_tables()
-        if not await self._tables.write(partial(records.delete, id_=id_)):
-            raise Refused(_no_webhook())
 
-    async def sent(self, id_: int, event_id: int | None, cause: Cause) -> int:
-        """The ID of an attempt that is made now: to send an event once more, or a test."""
+        def delete(connection: Connection) -> Outcome:
+            if not records.delete(connection, id_):
+                raise Refused(_no_webhook())
+            return Outcome(deleted=id_)
+
+        return await self._done(asked, delete)
+
+    async def sent(self, id_: int, event_id: int | None, cause: Cause) -> Outcome:
+        """An attempt that is made now: to send an event once more, or a test."""
         self._require_tables()
         try:
-            return await self._deliverer.send_once(id_, event_id, cause)
+            return Outcome(delivery=await self._deliverer.send_once(id_, event_id, cause))
         except errors.NotFound as error:
             raise Refused(NotFound(str(error))) from None
+
+    async def _done(self, asked: Asked, change: Callable[[Connection], Outcome]) -> Outcome:
+        """What came of a change, or had come of the same request before."""
+
+        def once(connection: Connection) -> Outcome:
+            with Session(connection) as session:
+                if (known := requests.claimed(session, asked)) is not None:
+                    return known
+                outcome = change(connection)
+                requests.keep(session, asked, outcome)
+                return outcome
+
+        outcome = await self._tables.write(once)
+        self._deliverer.kick()
+        return outcome
 
     def close(self) -> None:
         """Lets go of the database."""

@@ -57,6 +57,10 @@ def test_random_operations(asked, data):
     assert not validate(executable(read_only=True), document)
 
     ours, theirs = asked.answers(operation, document)
+    if ours.data is None and theirs.data is None:
+        # Of fields behind the one for which all is null, graphql-core tells the errors that it came by before that.
+        assert ours.errors
+        theirs = theirs._replace(errors=[error for error in theirs.errors if error in ours.errors])
 
     assert ours._replace(data=repr(ours.data)) == theirs._replace(data=repr(theirs.data))
     assert ours.defects == []

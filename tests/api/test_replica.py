@@ -187,18 +187,26 @@ def test_the_fields_of_history():
     databases = Databases(executable(), database_of("sqlite:///one.db"), database_of("sqlite:///other.db"))
     found = sorted(databases._of_history)
 
-    event = executable().type_map["RegistryEvent"]
-    assert [name for type_, name in found if type_ == "RegistryEvent"] == sorted(["__typename", *event.fields])
-    assert [".".join(field) for field in found if field[0] != "RegistryEvent"] == [
+    whole = ("RegistryEvent", "Webhook", "WebhookDelivery")
+    for type_ in whole:
+        fields = executable().type_map[type_].fields
+        assert [name for of, name in found if of == type_] == sorted(["__typename", *fields])
+    assert [".".join(field) for field in found if field[0] not in whole] == [
         "AliasTenure.event",
+        "CreateWebhookPayload.webhook",
         "ModelAlias.since",
         "ModelVersion.history",
         "ModelVersion.registeredBy",
         "ModelVersion.stageSince",
         "Query.registryEvents",
+        "Query.webhooks",
+        "RedeliverEventPayload.delivery",
         "RegisteredModel.history",
         "RegisteredModel.rollbackPlan",
         "StageTenure.event",
+        "Subscription.registryEvents",
+        "TestWebhookPayload.delivery",
+        "UpdateWebhookPayload.webhook",
     ]
 
 

@@ -26,12 +26,12 @@ from graphql import (
 )
 
 from lineage_api.api.schema import executable, sdl
-from lineage_api.store.engines import changing
 from lineage_api.store.feed import Wanted
 from lineage_api.webhooks import records
 from lineage_api.webhooks.sending import Attempt
 from tests import stores
 from tests.asking import Client
+from tests.histories import connected
 
 SCHEMA = executable()
 COMMITTED = (Path(__file__).parents[2] / "schema.graphql").read_text(encoding="utf-8")
@@ -125,7 +125,7 @@ def webhook(store):
     """A webhook, and an attempt to send it an event."""
     wanted = Wanted(frozenset({"taxi"}), frozenset({"STAGE_CHANGED"}), frozenset({"Production"}))
     attempt = Attempt(status=503, error="answered 503", duration_ms=12, retry_after_s=None)
-    with changing(store.uri, 1, 5_000).begin() as connection:
+    with connected(store) as connection:
         made = records.add(connection, url="https://ci.example/", secret="whsec_", head=1, wanted=wanted)
         records.log(connection, made.id, "EVENT", attempt, 1)
 
@@ -248,6 +248,8 @@ IDS = """{{
   RegisteredModel: registeredModel(name: "taxi") {{ id }}
   ModelVersion: modelVersion(ref: {{model: "taxi", version: 1}}) {{ id }}
   RegistryEvent: registryEvents {{ nodes {{ id }} }}
+  Webhook: webhooks {{ nodes {{ id }} }}
+  WebhookDelivery: webhooks {{ nodes {{ deliveries {{ nodes {{ id }} }} }} }}
 }}"""
 
 

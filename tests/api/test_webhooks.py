@@ -10,6 +10,7 @@ from standardwebhooks import Webhook as Signed
 from lineage_api.app import create_app
 from lineage_api.config import Settings
 from tests.changing import Changer
+from tests.histories import connected
 from tests.webhooks.receivers import receiving, until
 
 CREATE = """mutation ($input: CreateWebhookInput!) { createWebhook(input: $input) {
@@ -136,6 +137,33 @@ async def test_it_is_changed(store):
 
         assert await change(server, DELETE, webhookId=id_) == {"deletedId": id_}
         assert await webhooks(server) == []
+
+
+async def test_a_request_that_is_repeated(store):
+    """With a key of the caller's own it makes one webhook, and gives it and its secret again."""
+    async with serving(store) as server:
+        given = {"url": "https://ci.example/", "idempotencyKey": "once"}
+        first, second = await change(server, CREATE, **given), await change(server, CREATE, **given)
+        assert first == second
+        assert len(await webhooks(server)) == 1
+        [error] = (await payload(server, CREATE, **{**given, "url": "https://other.example/"}))["errors"]
+        assert error["path"] == ["idempotencyKey"]
+
+        gone = {"webhookId": first["webhook"]["id"], "idempotencyKey": "once"}
+        assert await change(server, DELETE, **gone) == await change(server, DELETE, **gone)
+    with connected(store) as connection:
+        kept = "SELECT outcome FROM lineage_requests"
+        assert all(first["secret"] not in outcome for [outcome] in connection.exec_driver_sql(kept))
+
+
+async def test_why_it_is_disabled(store):
+    """Who disables it may say so."""
+    async with serving(store) as server:
+        made = (await change(server, CREATE, url="https://ci.example/"))["webhook"]
+        await change(server, UPDATE, webhookId=made["id"], isEnabled=False, reason="It is moving.")
+        query = "{ webhooks { nodes { disabledReason } } }"
+        found = (await server.answer(query))["data"]["webhooks"]["nodes"]
+        assert found == [{"disabledReason": "It is moving."}]
 
 
 async def test_one_that_was_disabled_goes_on_where_it_was(store):

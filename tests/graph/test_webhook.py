@@ -2,11 +2,11 @@
 
 import pytest
 
-from lineage_api.store.engines import changing
 from lineage_api.store.feed import EVERYTHING, Wanted
 from lineage_api.webhooks import records
 from lineage_api.webhooks.sending import Attempt
 from lineage_api.webhooks.tempo import Tempo
+from tests.histories import connected
 
 
 @pytest.fixture
@@ -17,12 +17,8 @@ def settings():
 
 def written(store, work):
     """What comes of work on rows."""
-    engine = changing(store.uri, 1, 5_000)
-    try:
-        with engine.begin() as connection:
-            return work(connection)
-    finally:
-        engine.dispose()
+    with connected(store) as connection:
+        return work(connection)
 
 
 def added(store, *, head=0, wanted=EVERYTHING, **more):
