@@ -64,7 +64,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         max_page=settings.max_page,
         max_document_tokens=settings.max_document_tokens,
     )
-    networks = addresses.networks(settings.webhook_networks)
+    networks = addresses.networks(settings.webhook_networks or "")
     deliverer = Deliverer(settings.backend_store_uri, feed, EventFacts(executor).of, networks)
     webhooks = services[Webhooks] = Webhooks(settings.backend_store_uri, feed, deliverer, networks)
     graphql = GraphQL(executor, max_body_bytes=settings.max_body_bytes)

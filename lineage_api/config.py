@@ -41,7 +41,7 @@ class Settings:
     """How many items a page may have, where the schema does not say otherwise."""
     artifact_time_limit_s: float = 2.0
     """How long a query waits for an artifact store."""
-    webhook_networks: str = ""
+    webhook_networks: str | None = None
     """Private networks into which webhooks may be sent, such as `10.1.0.0/16,127.0.0.1/32`."""
     no_webhooks: bool = False
     """Whether it is left to others to send to webhooks what happens."""

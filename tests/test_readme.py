@@ -2,12 +2,14 @@
 
 import json
 import re
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lineage_api.app import answered
+from lineage_api.api.executor import Question
+from lineage_api.app import answered, create_app
 from lineage_api.cli import main
 from lineage_api.config import Settings, every_setting
 from lineage_api.demo import project
@@ -15,7 +17,7 @@ from lineage_api.migrations.recording import begin
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```graphql\n(.*?)```\n\n```json\n(.*?)```", README, re.DOTALL)
-NAMES = [re.findall(r"(?:query|mutation) (\w+)", query)[0] for query, _ in EXAMPLES]
+NAMES = [re.findall(r"(?:query|mutation|subscription) (\w+)", query)[0] for query, _ in EXAMPLES]
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +29,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize(("query", "answer"), EXAMPLES, ids=NAMES)
 async def test_an_example_answers_as_written(demo: str, query: str, answer: str) -> None:
     """Numbers and versions may differ from machine to machine, by a little."""
-    assert_alike(await answered(Settings(backend_store_uri=demo), query), json.loads(answer))
+    settings = Settings(backend_store_uri=demo)
+    found = await (told(settings, query) if query.startswith("subscription") else answered(settings, query))
+    assert_alike(found, json.loads(answer))
+
+
+async def told(settings: Settings, query: str) -> Any:
+    """What a subscription says of the first event that it tells of."""
+    app = create_app(settings)
+    async with app.router.lifespan_context(app), aclosing(app.state.executor.answers(Question(query))) as answers:
+        return json.loads((await anext(answers)).json)["data"]
 
 
 def test_the_picture_is_drawn_as_written(demo: str, capsys: pytest.CaptureFixture[str]) -> None:

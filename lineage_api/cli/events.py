@@ -1,6 +1,5 @@
 """The command that follows what happens."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,6 @@ def watch(backend_store_uri: str, url: str | None, as_json: bool, **options: Any
     from lineage_api.commands.watch import watched
     from lineage_api.store.opening import prepared
 
-    if options["after"] and options["state"] and options["state"].exists():
-        raise click.UsageError("--state knows where it was; leave out --after, or remove the file.")
-    uri = backend_store_uri if url else prepared(backend_store_uri, create=False)
     filters = wanted(**{name: options.pop(name) for name in ("kinds", "models", "to_stages")})
-    with suppress(KeyboardInterrupt):
-        watched(Settings(backend_store_uri=uri), url, filters, as_json=as_json, **options)
+    uri = backend_store_uri if url else prepared(backend_store_uri, create=False)
+    watched(Settings(backend_store_uri=uri), url, filters, as_json=as_json, **options)

@@ -3,6 +3,7 @@
 import click
 
 from lineage_api.config import Settings
+from lineage_api.errors import Unsuitable
 
 STORE = click.option(
     "--backend-store-uri",
@@ -12,8 +13,13 @@ STORE = click.option(
     help="The database of the MLflow store.",
 )
 
+EVENT_KINDS = (
+    *("MODEL_CREATED", "MODEL_RENAMED", "MODEL_DELETED", "VERSION_REGISTERED", "VERSION_DELETED", "VERSION_RESTORED"),
+    *("STAGE_CHANGED", "ALIAS_SET", "ALIAS_REMOVED", "TAG_SET", "TAG_REMOVED", "DESCRIPTION_CHANGED"),
+)
+"""What can happen in the registry, as the API calls it: to load its enum takes long."""
 
-KINDS = click.option("--kinds", multiple=True, help="Only events of this kind, such as STAGE_CHANGED; repeatable.")
+KINDS = click.option("--kinds", multiple=True, help="Only events of this kind, such as STAGE_CHANGED; repeatable, or with commas.")
 MODELS = click.option("--model", "models", multiple=True, help="Only events of this registered model; repeatable.")
 TO_STAGES = click.option(
     "--to-stage",
@@ -25,6 +31,16 @@ TO_STAGES = click.option(
 
 
 def wanted(kinds: tuple[str, ...], models: tuple[str, ...], to_stages: tuple[str, ...]) -> dict[str, list[str] | None]:
-    """Filters as the API takes them; kinds may also stand in one text, with commas between them."""
-    each = [kind.strip().upper() for part in kinds for kind in part.split(",") if kind.strip()]
-    return {"kinds": each or None, "models": list(models) or None, "toStages": list(to_stages) or None}
+    """Filters as the API takes them; kinds may also stand in one text, with commas between them.
+
+    Raises Unsuitable for a kind that there is not.
+    """
+    each = [kind.strip() for part in kinds for kind in part.split(",") if kind.strip()]
+    for kind in each:
+        if kind.upper() not in EVENT_KINDS:
+            raise Unsuitable(f"{kind!r} is no kind of event; there are {', '.join(EVENT_KINDS)}")
+    return {
+        "kinds": [kind.upper() for kind in each] or None,
+        "models": list(models) or None,
+        "toStages": list(to_stages) or None,
+    }

@@ -5,16 +5,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import click
 import orjson
 
+from lineage_api.api.documents import NotValid
 from lineage_api.api.event_facts import FACTS
 from lineage_api.api.executor import Executor, Question
+from lineage_api.api.failures import told
 from lineage_api.app import create_app
 from lineage_api.config import Settings
-from lineage_api.errors import Unsuitable
+from lineage_api.errors import LineageError, Unsuitable
+from lineage_api.migrations.recording import looked_at
 from lineage_api.store.feed import SlowConsumer
 
 Event = Mapping[str, Any]
@@ -29,6 +33,12 @@ _LAST = "query Last { registryEvents(first: 1) { nodes { id } } }"
 _BEFORE_ALL = "WyJSZWdpc3RyeUV2ZW50IiwwXQ"
 """The ID of no event, after which all of them come."""
 _PAUSES_S = (1, 2, 5, 10, 30)
+_LASTING_S = 60
+"""After so long a connection was a good one, and whatever comes next is a new trouble."""
+_MOST_BUFFERED_BYTES = 2**23
+"""Half of what a line of a stream may be: an event has up to two texts that MLflow allows to be long."""
+_PASSING_STATUS = {408, 429, 500, 502, 503, 504}
+_PASSING_CODES = {"INTERNAL", "OVERLOADED", "TIMEOUT"}
 
 
 @dataclass(frozen=True)
@@ -47,22 +57,36 @@ class Lost(Exception):
     """A connection has to be made anew."""
 
 
+class Behind(Exception):
+    """More has happened than is kept for those who follow; the history has it."""
+
+
+class Misplaced(Unsuitable):
+    """It cannot be begun where somebody wants to begin."""
+
+
 async def followed(place: Place, wanted: Mapping[str, Any], after: str | None) -> AsyncGenerator[Event | str, None]:
-    """The ID of the event after which it begins, then events as they happen, without end."""
-    attempts = 0
+    """The ID of the event after which it begins, where none is named; then events as they happen, without end.
+
+    Raises Misplaced where the event that is named is none, and Unsuitable where nothing can be followed.
+    """
+    attempts, now_s = 0, asyncio.get_running_loop().time
     async with _in_database(place.settings) if place.url is None else _at_server(place.url) as answers:
         while True:
+            began_s = now_s()
             try:
                 if after is None:
                     after = await _last(answers)
                     yield after
-                async with aclosing(answers(_FOLLOW, {**wanted, "after": after})) as told:
-                    async for answer in told:
-                        event = _data(answer)["registryEvents"]
+                async with aclosing(_events(answers, wanted, after)) as events:
+                    async for event in events:
                         attempts = 0
                         yield event
                         after = event["id"]
+            except Behind:
+                continue
             except Lost as lost:
+                attempts = 0 if now_s() - began_s > _LASTING_S else attempts
                 if attempts == 0:
                     click.echo(f"{lost}; trying again", err=True)
             await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
@@ -76,26 +100,46 @@ async def _last(answers: Answers) -> str:
     return nodes[0]["id"] if nodes else _BEFORE_ALL
 
 
+async def _events(answers: Answers, wanted: Mapping[str, Any], after: str) -> AsyncGenerator[Event, None]:
+    async with aclosing(answers(_FOLLOW, {**wanted, "after": after})) as told:
+        async for answer in told:
+            yield _data(answer)["registryEvents"]
+
+
 def _data(answer: Any) -> Any:
-    if errors := answer.get("errors"):
-        if errors[0].get("extensions", {}).get("code") == SlowConsumer.code:
-            raise Lost("More has happened than was kept")
-        raise Unsuitable("; ".join(dict.fromkeys(error["message"] for error in errors)))
-    return answer["data"]
+    if not answer.get("errors"):
+        return answer["data"]
+    said = "; ".join(dict.fromkeys(error["message"] for error in answer["errors"]))
+    match answer["errors"][0].get("extensions", {}).get("code"):
+        case SlowConsumer.code:
+            raise Behind
+        case code if code in _PASSING_CODES:
+            raise Lost(said)
+        case "BAD_USER_INPUT":  # filters are looked at before they are sent
+            raise Misplaced(said)
+        case _:
+            raise Unsuitable(said)
 
 
 @asynccontextmanager
 async def _in_database(settings: Settings) -> AsyncIterator[Answers]:
-    app = create_app(replace(settings, no_webhooks=True))
+    if not looked_at(settings.backend_store_uri).is_on:
+        raise Unsuitable("history is not recorded: run `lineage-api db upgrade`, or `lineage-api serve`")
+    # Who watches changes nothing: neither tables of ours nor what they say of model files.
+    app = create_app(replace(settings, read_only=True))
     executor: Executor = app.state.executor
 
     async def answers(document: str, variables: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         try:
-            async with aclosing(executor.answers(Question(document, dict(variables)))) as told:
-                async for each in told:
+            async with aclosing(executor.answers(Question(document, dict(variables)))) as answers:
+                async for each in answers:
                     yield orjson.loads(each.json)
-        except SlowConsumer:
-            raise Lost("More has happened than was kept") from None
+        except NotValid as refusal:
+            yield {"errors": told(refusal.errors, refusal.code)}
+        except LineageError as error:
+            yield {"errors": [{"message": str(error), "extensions": {"code": error.code}}]}
+        except Exception as error:  # noqa: BLE001 - such as a database that is away for a while
+            raise Lost(f"The database cannot be read ({type(error).__name__})") from None
 
     async with app.router.lifespan_context(app):
         yield answers
@@ -103,30 +147,65 @@ async def _in_database(settings: Settings) -> AsyncIterator[Answers]:
 
 @asynccontextmanager
 async def _at_server(url: str) -> AsyncIterator[Answers]:
+    endpoint, name = _endpoint(url)
     # A server sends a sign of life every 15 s.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-    async with aiohttp.ClientSession(timeout=timeout, headers={"accept": "text/event-stream"}) as session:
+    session = aiohttp.ClientSession(
+        timeout=timeout, headers={"accept": "text/event-stream"}, read_bufsize=_MOST_BUFFERED_BYTES
+    )
 
-        async def answers(document: str, variables: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
-            body = {"query": document, "variables": dict(variables)}
-            try:
-                async with session.post(f"{url.rstrip('/')}/graphql", json=body) as response:
-                    if response.content_type != "text/event-stream":
-                        raise _refusal(url, response.status)
-                    async for sent in response.content:
-                        if sent.startswith(b"data: "):
-                            yield orjson.loads(sent.removeprefix(b"data: "))
-            except aiohttp.InvalidURL:
-                raise Unsuitable(f"{url} is no address of a server; write it like http://127.0.0.1:8000") from None
-            except (aiohttp.ClientError, TimeoutError) as error:
-                raise Lost(f"{url} does not answer ({type(error).__name__})") from None
-            raise Lost(f"{url} has ended the connection")
+    async def answers(document: str, variables: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
+        try:
+            async with session.post(endpoint, json={"query": document, "variables": dict(variables)}) as response:
+                if response.content_type != "text/event-stream":
+                    raise _refusal(name, response.status)
+                async for sent in response.content:
+                    if sent.startswith(b"data: ") and sent.endswith(b"\n"):
+                        yield _answer(name, sent.removeprefix(b"data: "))
+        except aiohttp.InvalidURL:
+            raise _no_address(name) from None
+        except aiohttp.ClientSSLError as error:
+            raise Unsuitable(f"{name} cannot be trusted, or does not speak TLS ({type(error).__name__})") from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Lost(f"{name} does not answer ({type(error).__name__})") from None
+        raise Lost(f"{name} has ended the connection")
 
+    async with session:
         yield answers
 
 
-def _refusal(url: str, status: int) -> Exception:
+def _endpoint(url: str) -> tuple[str, str]:
+    """Where a server answers GraphQL, and how it is called where people read it: without a password."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise _no_address(url) from None
+    if not is_address:
+        raise _no_address(url)
+    path = parts.path.rstrip("/")
+    path = path if path.endswith("/graphql") else f"{path}/graphql"
+    name = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    return parts._replace(path=path).geturl(), name.geturl()
+
+
+def _no_address(url: str) -> Unsuitable:
+    return Unsuitable(f"{url} is no address of a server; write it like http://127.0.0.1:8000")
+
+
+def _answer(name: str, text: bytes) -> Any:
+    """An answer of a server; raises Unsuitable where it is none of GraphQL's."""
+    try:
+        answer = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        answer = None
+    if not isinstance(answer, dict) or not (answer.get("data") or answer.get("errors")):
+        raise Unsuitable(f"{name} answers something else: it is no server of this API")
+    return answer
+
+
+def _refusal(name: str, status: int) -> Exception:
     """A server that is overloaded or starting is asked again; others are none of ours."""
-    if status in {429, 502, 503, 504}:
-        return Lost(f"{url} answered {status}")
-    return Unsuitable(f"{url} answered {status}: it is no server of this API, or lets nobody follow what happens")
+    if status in _PASSING_STATUS:
+        return Lost(f"{name} answered {status}")
+    return Unsuitable(f"{name} answered {status}: it is no server of this API, or lets nobody follow what happens")

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Route, expect, 
 from lineage_api.api import graphiql
 from lineage_api.app import create_app
 from lineage_api.config import Settings
+from lineage_api.graph.identity import encoded
 from tests import stores
 from tests.conftest import Templates
 from tests.serving import served
@@ -19,6 +20,7 @@ from tests.serving import served
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "lineage_api/static/source/examples").glob("*.graphql"))
 SCHEMA = ROOT / "schema.graphql"
+BEFORE_ALL = encoded("RegistryEvent", 0)
 CHROMIUM = Path("/usr/bin/chromium")
 
 FLAGS = [
@@ -152,7 +154,9 @@ def test_the_examples_are_in_tabs(window):
     """On a first visit there is a tab for each example, named after its operation."""
     arrive(window, "/graphql")
 
-    expect(names(window)).to_have_text(["Lineage", "RollBackNow", "CompareCandidates", "WhoReadThisData"])
+    expect(names(window)).to_have_text(
+        ["Lineage", "RollBackNow", "CompareCandidates", "WhoReadThisData", "WhatHappens"]
+    )
 
     names(window).nth(3).click()
     expect(window.locator(".graphiql-query-editor")).to_contain_text("query WhoReadThisData")
@@ -257,7 +261,7 @@ def test_tabs_are_remembered(window):
     arrive(window, "/graphql")
     names(window).nth(3).click()
     window.get_by_role("tab", selected=True).get_by_role("button", name="Close Tab").click()
-    expect(names(window)).to_have_count(3)
+    expect(names(window)).to_have_count(4)
     settle(window)
 
     window.reload()
@@ -326,16 +330,26 @@ def test_an_example_is_a_query_of_the_schema(example):
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.stem)
 def test_an_example_has_an_answer(address, example):
     """On a store in which there is something to find it finds something."""
+    if example.stem == "what_happens":
+        assert '"kind":"VERSION_REGISTERED"' in first_told(address, example.read_text())
+        return
     answer = httpx.post(f"{address}/graphql", json={"query": example.read_text()}).json()
 
     assert "errors" not in answer
     assert '"nodes": [{' in json.dumps(answer["data"])
 
 
+def first_told(address, query):
+    """The first that a subscription says of all that has ever happened."""
+    headers = {"accept": "text/event-stream", "last-event-id": BEFORE_ALL}
+    with httpx.stream("POST", f"{address}/graphql", json={"query": query}, headers=headers) as stream:
+        return next(line for line in stream.iter_lines() if line.startswith("data:"))
+
+
 def test_every_example_is_in_the_built_page():
     """The build is not older than the examples."""
     built = "".join(script.read_text() for script in (graphiql.BUILT / "assets").glob("index-*.js"))
 
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
     for example in EXAMPLES:
         assert all(line in built for line in example.read_text().splitlines())

@@ -4,8 +4,9 @@ import lineage from './examples/lineage.graphql?raw'
 import rollBackNow from './examples/roll_back_now.graphql?raw'
 import compareCandidates from './examples/compare_candidates.graphql?raw'
 import whoReadThisData from './examples/who_read_this_data.graphql?raw'
+import whatHappens from './examples/what_happens.graphql?raw'
 
-const EXAMPLES = [lineage, rollBackNow, compareCandidates, whoReadThisData]
+const EXAMPLES = [lineage, rollBackNow, compareCandidates, whoReadThisData, whatHappens]
 
 const asked = new URLSearchParams(window.location.search)
 
