@@ -19,7 +19,9 @@ EVENT_KINDS = (
 )
 """What can happen in the registry, as the API calls it: to load its enum takes long."""
 
-KINDS = click.option("--kinds", multiple=True, help="Only events of this kind, such as STAGE_CHANGED; repeatable, or with commas.")
+KINDS = click.option(
+    "--kinds", multiple=True, help="Only events of this kind, such as STAGE_CHANGED; repeatable, or with commas."
+)
 MODELS = click.option("--model", "models", multiple=True, help="Only events of this registered model; repeatable.")
 TO_STAGES = click.option(
     "--to-stage",
@@ -35,12 +37,8 @@ def wanted(kinds: tuple[str, ...], models: tuple[str, ...], to_stages: tuple[str
 
     Raises Unsuitable for a kind that there is not.
     """
-    each = [kind.strip() for part in kinds for kind in part.split(",") if kind.strip()]
+    each = [kind.strip().upper() for part in kinds for kind in part.split(",") if kind.strip()]
     for kind in each:
-        if kind.upper() not in EVENT_KINDS:
+        if kind not in EVENT_KINDS:
             raise Unsuitable(f"{kind!r} is no kind of event; there are {', '.join(EVENT_KINDS)}")
-    return {
-        "kinds": [kind.upper() for kind in each] or None,
-        "models": list(models) or None,
-        "toStages": list(to_stages) or None,
-    }
+    return {"kinds": each or None, "models": list(models) or None, "toStages": list(to_stages) or None}

@@ -1,6 +1,7 @@
 """Following what happens, in a database or through a server, for as long as it takes."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -190,7 +191,8 @@ def _endpoint(url: str) -> tuple[str, str]:
 
 
 def _no_address(url: str) -> Unsuitable:
-    return Unsuitable(f"{url} is no address of a server; write it like http://127.0.0.1:8000")
+    name = re.sub("//.*@", "//", url)  # without a password
+    return Unsuitable(f"{name} is no address of a server; write it like http://127.0.0.1:8000")
 
 
 def _answer(name: str, text: bytes) -> Any:

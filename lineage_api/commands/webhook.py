@@ -28,10 +28,13 @@ TEST = f"""mutation Test($input: TestWebhookInput!) {{
 REDELIVER = f"""mutation Redeliver($input: RedeliverEventInput!) {{
   redeliverEvent(input: $input) {{ delivery {{ {_DELIVERY} }} {_ERRORS} }}
 }}"""
-_ALL = f"query All($after: String) {{ webhooks(first: 100, after: $after) {{ nodes {{ {_WEBHOOK} }} }} }}"
-_DELIVERIES = f"""query Deliveries($id: ID!, $first: Int!) {{
-  node(id: $id) {{ ... on Webhook {{ deliveries(first: $first) {{ nodes {{ {_DELIVERY} }} }} }} }}
+_ALL = f"query All {{ webhooks(first: 100) {{ nodes {{ {_WEBHOOK} }} }} }}"  # and there can be no more
+_DELIVERIES = f"""query Deliveries($id: ID!, $first: Int!, $after: String) {{
+  node(id: $id) {{ ... on Webhook {{
+    deliveries(first: $first, after: $after) {{ nodes {{ {_DELIVERY} }} pageInfo {{ hasNextPage endCursor }} }}
+  }} }}
 }}"""
+_PAGE = 100
 
 
 def done(settings: Settings, mutation: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -47,16 +50,31 @@ def every(settings: Settings) -> Sequence[Mapping[str, Any]]:
     return _answer(settings, _ALL, {})["webhooks"]["nodes"]  # type: ignore[no-any-return]
 
 
-def deliveries(settings: Settings, webhook_id: str, first: int) -> Sequence[Mapping[str, Any]]:
+def deliveries(settings: Settings, webhook_id: str, most: int) -> Iterator[Mapping[str, Any]]:
     """The last attempts of a webhook, newest first."""
-    found = _answer(settings, _DELIVERIES, {"id": webhook_id, "first": first})["node"]
-    if not found:
-        raise Unsuitable("there is no such webhook; `lineage-api webhook list` shows their IDs")
-    return found["deliveries"]["nodes"]  # type: ignore[no-any-return]
+    after = None
+    while most > 0:
+        page = {"id": webhook_id, "first": min(most, _PAGE), "after": after}
+        found = _answer(settings, _DELIVERIES, page)["node"]
+        if not found:
+            raise Unsuitable("there is no such webhook; `lineage-api webhook list` shows their IDs")
+        yield from found["deliveries"]["nodes"]
+        most -= _PAGE
+        after = found["deliveries"]["pageInfo"]["endCursor"]
+        if not found["deliveries"]["pageInfo"]["hasNextPage"]:
+            return
 
 
 def _answer(settings: Settings, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-    return asyncio.run(answered(settings, document, variables, getpass.getuser()))
+    return asyncio.run(answered(settings, document, variables, _user()))
+
+
+def _user() -> str | None:
+    """The user of this system; None where that has no name for it, as in many containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 def shown(webhook: Mapping[str, Any]) -> Iterator[str]:

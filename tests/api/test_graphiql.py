@@ -266,7 +266,7 @@ def test_tabs_are_remembered(window):
 
     window.reload()
 
-    expect(names(window)).to_have_text(["Lineage", "RollBackNow", "CompareCandidates"])
+    expect(names(window)).to_have_text(["Lineage", "RollBackNow", "CompareCandidates", "WhatHappens"])
 
 
 def test_the_page_is_guarded(address):
