@@ -297,3 +297,23 @@ def last_event(store):
     with closing(sqlite3.connect(store.uri.removeprefix("sqlite:///"))) as connection:
         last = "SELECT origin, actor, reason FROM lineage_events ORDER BY id DESC LIMIT 1"
         return connection.execute(last).fetchone()
+
+
+def test_the_doctor_looks_at_webhooks(plain):
+    """Those that are taken, that are not, and that are disabled, which may be as somebody wants it."""
+    at = ("--backend-store-uri", plain.uri)
+    run("db", "upgrade", "--with-indexes", *at)
+    add = "INSERT INTO lineage_webhooks (url, secret, created_at, handled_event) VALUES (:url, '', 1, 0)"
+    for number in (1, 2):
+        plain.sql(add, url=f"https://ci.example/{number}")
+    code, said, _ = run("doctor", *at)
+    assert (code, "ok    2 webhooks are taken by their receivers\n" in said) == (0, True)
+
+    plain.sql("UPDATE lineage_webhooks SET disabled_at = 1, disabled_reason = 'answered 410' WHERE id = 1")
+    code, said, _ = run("doctor", *at)
+    assert (code, "hint  the webhook to https://ci.example/1 is disabled: answered 410\n" in said) == (0, True)
+
+    plain.sql("UPDATE lineage_webhooks SET failing_since = 1000 WHERE id = 2")
+    code, said, _ = run("doctor", *at)
+    found = "todo  the webhook to https://ci.example/2 has not been taken since 1970-01-01T00:00:01+00:00\n"
+    assert (code, found in said) == (1, True)

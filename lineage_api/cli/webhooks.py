@@ -1,6 +1,8 @@
 """Commands about webhooks."""
 
 import sys
+from collections.abc import Iterable
+from typing import Any
 
 import click
 
@@ -22,11 +24,18 @@ _NETWORKS = click.option(
 )
 
 
-def _opened(backend_store_uri: str, webhook_networks: str = "") -> Settings:
+def _opened(backend_store_uri: str, webhook_networks: str = "", *, read_only: bool = False) -> Settings:
     from lineage_api.store.opening import prepared
 
     uri = prepared(backend_store_uri, create=False)
-    return Settings(backend_store_uri=uri, webhook_networks=webhook_networks)
+    return Settings(backend_store_uri=uri, webhook_networks=webhook_networks, read_only=read_only)
+
+
+def _say(lines: Iterable[str]) -> None:
+    from lineage_api.commands.printing import say
+
+    for line in lines:
+        say(line)
 
 
 @webhook.command()
@@ -45,7 +54,7 @@ def add(
 
     given = {"url": url, "description": description, **wanted(**filters)}
     made = commands.done(_opened(backend_store_uri, webhook_networks), commands.ADD, given)
-    click.echo("\n".join(commands.shown(made["webhook"])))
+    _say(commands.shown(made["webhook"]))
     click.echo(f"The secret, which is shown only now: {made['secret']}")
 
 
@@ -55,8 +64,11 @@ def list_(backend_store_uri: str) -> None:
     """Print all webhooks."""
     from lineage_api.commands import webhook as commands
 
-    for each in commands.every(_opened(backend_store_uri)):
-        click.echo("\n".join(commands.shown(each)))
+    every = commands.every(_opened(backend_store_uri, read_only=True))
+    for each in every:
+        _say(commands.shown(each))
+    if not every:
+        click.echo("There are no webhooks.", err=True)
 
 
 @webhook.command("remove")
@@ -75,23 +87,23 @@ def remove_webhook(webhook_id: str, backend_store_uri: str) -> None:
 @STORE
 def enable(webhook_id: str, backend_store_uri: str) -> None:
     """Go on with a webhook that was disabled, after the last event that it was done with."""
-    _set_enabled(webhook_id, backend_store_uri, is_enabled=True)
+    _change(backend_store_uri, {"webhookId": webhook_id, "isEnabled": True})
 
 
 @webhook.command()
 @_WEBHOOK
 @STORE
-def disable(webhook_id: str, backend_store_uri: str) -> None:
+@click.option("--reason", help="Why, for those who look at it.")
+def disable(webhook_id: str, backend_store_uri: str, reason: str | None) -> None:
     """Let a webhook send nothing until it is enabled; events wait for it."""
-    _set_enabled(webhook_id, backend_store_uri, is_enabled=False)
+    _change(backend_store_uri, {"webhookId": webhook_id, "isEnabled": False, "reason": reason})
 
 
-def _set_enabled(webhook_id: str, backend_store_uri: str, *, is_enabled: bool) -> None:
+def _change(backend_store_uri: str, given: dict[str, Any]) -> None:
     from lineage_api.commands import webhook as commands
 
-    given = {"webhookId": webhook_id, "isEnabled": is_enabled}
     changed = commands.done(_opened(backend_store_uri), commands.CHANGE, given)
-    click.echo("\n".join(commands.shown(changed["webhook"])))
+    _say(commands.shown(changed["webhook"]))
 
 
 @webhook.command()
@@ -117,17 +129,17 @@ def _send(what: str, backend_store_uri: str, webhook_networks: str, given: dict[
     from lineage_api.commands import webhook as commands
 
     delivery = commands.done(_opened(backend_store_uri, webhook_networks), getattr(commands, what), given)["delivery"]
-    click.echo(commands.attempt(delivery))
+    _say([commands.attempt(delivery)])
     sys.exit(0 if delivery["error"] is None else 1)
 
 
 @webhook.command()
 @_WEBHOOK
 @STORE
-@click.option("--first", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most.")
+@click.option("--first", type=click.IntRange(1, 1_000), default=20, show_default=True, help="How many at most.")
 def deliveries(webhook_id: str, backend_store_uri: str, first: int) -> None:
     """Print the last attempts to send to a webhook, newest first."""
     from lineage_api.commands import webhook as commands
 
-    for delivery in commands.deliveries(_opened(backend_store_uri), webhook_id, first):
-        click.echo(commands.attempt(delivery))
+    found = commands.deliveries(_opened(backend_store_uri, read_only=True), webhook_id, first)
+    _say(map(commands.attempt, found))

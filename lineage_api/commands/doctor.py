@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from lineage_api.migrations import recording
 from lineage_api.store import convert, indexes, model_index, reconciliation, replica
 from lineage_api.store.engines import reading
 from lineage_api.store.uris import masked
+from lineage_api.store.webhook_tables import webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class Finding:
 def findings(uri: str, read_from: str | None = None) -> list[Finding]:
     """What there is to say of a database that MLflow's tables are in, and of a replica of it."""
     first = Finding(True, f"{masked(uri)} is a store of the MLflow that is installed")
-    return [first, *_replica(uri, read_from), *_history(uri), *_model_files(uri), *_journal(uri), *_indexes(uri)]
+    parts = (_history, _webhooks, _model_files, _journal, _indexes)
+    return [first, *_replica(uri, read_from), *(finding for part in parts for finding in part(uri))]
 
 
 def _replica(uri: str, read_from: str | None) -> Iterator[Finding]:
@@ -57,6 +59,25 @@ def _history(uri: str) -> Iterator[Finding]:
         yield Finding(False, f"{count} changes are not in the history yet: run `lineage-api db upgrade`, or `serve`")
     else:
         yield Finding(True, "the history is equal to the tables")
+
+
+def _webhooks(uri: str) -> Iterator[Finding]:
+    state = recording.looked_at(uri)
+    if state.is_on and not state.has_webhooks:
+        yield Finding(False, "there can be no webhooks: run `lineage-api db upgrade`, or `serve`")
+        return
+    if not state.is_on:
+        return
+    with reading(uri).connect() as connection:
+        rows = connection.execute(select(webhooks).order_by(webhooks.c.id)).all()
+    for row in rows:
+        if row.disabled_at is not None:
+            yield Finding(None, f"the webhook to {row.url} is disabled: {row.disabled_reason or 'by hand'}")
+        elif row.failing_since is not None:
+            since = convert.recorded(row.failing_since).isoformat(timespec="seconds")
+            yield Finding(False, f"the webhook to {row.url} has not been taken since {since}")
+    if rows and all(row.disabled_at is None and row.failing_since is None for row in rows):
+        yield Finding(True, f"{len(rows)} webhooks are taken by their receivers")
 
 
 def _model_files(uri: str) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import click
 _WIDEST = 200
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """A text on one line, in which nothing speaks to the terminal."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 

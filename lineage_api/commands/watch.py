@@ -16,7 +16,7 @@ import click
 import orjson
 
 from lineage_api.commands.following import Event, Misplaced, Place, followed
-from lineage_api.commands.printing import cut, say, say_json, shown
+from lineage_api.commands.printing import cut, printable, say, say_json
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
 
@@ -171,7 +171,9 @@ def line(event: Event) -> str:
     who = f"  by {event['actor']}" if event["actor"] else ""
     why = f": {cut(event['reason'])}" if event["reason"] else ""
     version = "" if event["version"] is None else f" {event['version']}"
-    return shown(f"{event['occurredAt']}  {event['kind']:<19} {event['modelName']}{version}{_what(event)}{who}{why}")
+    return printable(
+        f"{event['occurredAt']}  {event['kind']:<19} {event['modelName']}{version}{_what(event)}{who}{why}"
+    )
 
 
 def _what(event: Event) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineage_api.app import answered
+from lineage_api.commands.printing import cut, printable
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
 
@@ -79,12 +80,12 @@ def _user() -> str | None:
 
 def shown(webhook: Mapping[str, Any]) -> Iterator[str]:
     """A webhook, in lines."""
-    yield f"{webhook['id']}  {webhook['url']}"
+    yield printable(f"{webhook['id']}  {webhook['url']}")
     if webhook["description"]:
-        yield f"  {webhook['description']}"
-    yield f"  {_wanted(webhook)}"
+        yield printable(f"  {cut(webhook['description'])}")
+    yield printable(f"  {_wanted(webhook)}")
     if not webhook["isEnabled"]:
-        yield f"  disabled: {webhook['disabledReason'] or 'by hand'}"
+        yield printable(f"  disabled: {webhook['disabledReason'] or 'nobody said why'}")
     elif webhook["failingSince"]:
         yield f"  failing since {webhook['failingSince']}, sent again at {webhook['nextAttemptAt'] or 'once'}"
 
@@ -97,10 +98,14 @@ def _wanted(webhook: Mapping[str, Any]) -> str:
 
 def attempt(delivery: Mapping[str, Any]) -> str:
     """An attempt, in one line."""
+    came = f"taken ({delivery['status']})" if delivery["error"] is None else delivery["error"]
+    return printable(f"{delivery['attemptedAt']}  {_sent(delivery)}: {came}, {delivery['duration']:.3f} s")
+
+
+def _sent(delivery: Mapping[str, Any]) -> str:
     event = delivery["event"]
-    version = f" {event['version']}" if event and event["version"] is not None else ""
-    what = f"{event['kind']} {event['modelName']}{version} ({event['id']})" if event else "a test"
-    came = "taken" if delivery["error"] is None else delivery["error"]
-    status = "" if delivery["status"] is None else f" ({delivery['status']})"
-    number = f", attempt {delivery['attempt']}" if delivery["cause"] == "EVENT" else f", {delivery['cause'].lower()}"
-    return f"{delivery['attemptedAt']}  {what}{number}: {came}{status}, {delivery['duration']:.3f} s"
+    if event is None:
+        return "a test"
+    version = "" if event["version"] is None else f" {event['version']}"
+    which = "once more" if delivery["cause"] == "REDELIVERY" else f"attempt {delivery['attempt']}"
+    return f"{event['kind']} {event['modelName']}{version} ({event['id']}), {which}"

@@ -3,20 +3,18 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from lineage_api.store import model_index
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.engines import changing, reading
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.model_index import Progress
+from lineage_api.store.transactions import Transactions
 
 _DELAY_S = 1
 """A server that starts has other things to do first."""
@@ -30,7 +28,6 @@ _TIME_LIMIT_S = 20
 _THREADS = 4
 _LOCK_WAIT_MS = 2_000
 
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -82,7 +79,7 @@ class Indexer:
 
     async def _look_again_and_again(self, thread: ThreadPoolExecutor, *, may_write: bool) -> None:
         await asyncio.sleep(self._delay_s)
-        tables = _Tables(self._uri, thread)
+        tables = Transactions(self._uri, thread, _LOCK_WAIT_MS)
         try:
             while True:
                 await self._look_safely(tables, may_write=may_write)
@@ -90,7 +87,7 @@ class Indexer:
         finally:
             tables.close()
 
-    async def _look_safely(self, tables: "_Tables", *, may_write: bool) -> None:
+    async def _look_safely(self, tables: Transactions, *, may_write: bool) -> None:
         try:
             await self._look(tables, may_write=may_write)
         except Exception as error:  # noqa: BLE001 - such as a database that is locked, or away for a while
@@ -98,7 +95,7 @@ class Indexer:
         else:
             self._complaint = None
 
-    async def _look(self, tables: "_Tables", *, may_write: bool) -> None:
+    async def _look(self, tables: Transactions, *, may_write: bool) -> None:
         self._progress = await tables.read(model_index.progress)
         if not may_write or self._progress.read == self._progress.places:
             return
@@ -111,7 +108,7 @@ class Indexer:
         if locations:
             self._progress = await tables.read(model_index.progress)
 
-    async def _index(self, tables: "_Tables", locations: list[str]) -> None:
+    async def _index(self, tables: Transactions, locations: list[str]) -> None:
         """Reads the files at these places and keeps what they say, but for those that another process is reading."""
         places = await tables.write(partial(model_index.taken, locations=locations, now=_now()))
         if places:
@@ -125,34 +122,6 @@ class Indexer:
         if complaint != self._complaint:
             self._complaint = complaint
             _log.warning("The index of model files could not be brought up to date: %s", complaint)
-
-
-class _Tables:
-    """The tables of the index, read and written in a thread, in short transactions."""
-
-    def __init__(self, uri: str, thread: ThreadPoolExecutor) -> None:
-        self._uri = uri
-        self._thread = thread
-        self._changing = changing(uri, 1, _LOCK_WAIT_MS)
-
-    async def read(self, work: Callable[[Connection], _T]) -> _T:
-        """What comes of work that changes nothing."""
-        return await self._done(reading(self._uri), work)
-
-    async def write(self, work: Callable[[Connection], _T]) -> _T:
-        """What comes of work that changes rows."""
-        return await self._done(self._changing, work)
-
-    def close(self) -> None:
-        """Let go of the database."""
-        self._thread.submit(self._changing.dispose)
-
-    async def _done(self, engine: Engine, work: Callable[[Connection], _T]) -> _T:
-        def in_transaction() -> _T:
-            with engine.begin() as connection:
-                return work(connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction)
 
 
 def _now() -> int:

@@ -13,13 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from lineage_api.errors import NotFound, Unsuitable
 from lineage_api.store.feed import Feed
+from lineage_api.store.transactions import Transactions
 from lineage_api.webhooks import messages, records, turns
 from lineage_api.webhooks.addresses import LookUp, Networks, looked_up
 from lineage_api.webhooks.messages import Ask, Message
 from lineage_api.webhooks.records import Cause
 from lineage_api.webhooks.sending import Sender
 from lineage_api.webhooks.tempo import Tempo
-from lineage_api.webhooks.transactions import Transactions
 from lineage_api.webhooks.turns import Tools
 
 _log = logging.getLogger(__name__)

@@ -15,12 +15,12 @@ from lineage_api.registry.outcome import Asked, Outcome
 from lineage_api.registry.reasons import Invalid, NotFound, Refused, require
 from lineage_api.registry.texts import MAX_DESCRIPTION_LENGTH, storable
 from lineage_api.store.feed import Feed, Wanted
+from lineage_api.store.transactions import Transactions
 from lineage_api.webhooks import addresses, records
 from lineage_api.webhooks.addresses import Networks
 from lineage_api.webhooks.deliverer import Deliverer
 from lineage_api.webhooks.records import Cause
 from lineage_api.webhooks.signing import new_secret
-from lineage_api.webhooks.transactions import Transactions
 
 MAX_WEBHOOKS = 100
 """How many there may be."""

@@ -10,12 +10,12 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row
 
 from lineage_api.store.feed import Feed, Happened
+from lineage_api.store.transactions import Transactions
 from lineage_api.webhooks import messages, records
 from lineage_api.webhooks.messages import Ask
 from lineage_api.webhooks.records import Lease
 from lineage_api.webhooks.sending import Sender
 from lineage_api.webhooks.tempo import Tempo
-from lineage_api.webhooks.transactions import Transactions
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ async def test_nothing_is_written_that_need_not_be(store, tmp_path, monkeypatch)
 
     async with index.running(has_tables=True, may_write=True):
         await until(lambda: index.state == "model files: 1 of 2 read, 1 cannot be read")
-        monkeypatch.setattr(indexer._Tables, "write", None)  # which would be complained of
+        monkeypatch.setattr(indexer.Transactions, "write", None)  # which would be complained of
         looks.clear()
         await until(lambda: len(looks) > 3)
     assert index._complaint is None

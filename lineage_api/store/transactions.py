@@ -17,10 +17,10 @@ _T = TypeVar("_T")
 class Transactions:
     """A database that is read and written in a thread."""
 
-    def __init__(self, uri: str, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, uri: str, thread: ThreadPoolExecutor, lock_wait_ms: int = _LOCK_WAIT_MS) -> None:
         self._thread = thread
         self._reading = reading(uri)
-        self._changing = changing(uri, 1, _LOCK_WAIT_MS)
+        self._changing = changing(uri, 1, lock_wait_ms)
 
     async def read(self, work: Callable[[Connection], _T]) -> _T:
         """What comes of work that changes nothing."""

@@ -8,8 +8,8 @@ from threading import Event
 import pytest
 import sqlalchemy
 
+from lineage_api.store.transactions import Transactions
 from lineage_api.webhooks import records, signing
-from lineage_api.webhooks.transactions import Transactions
 
 ADD = partial(records.add, url="https://ci.example", secret=signing.new_secret(), head=0)
 
