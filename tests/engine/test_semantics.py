@@ -659,9 +659,9 @@ async def test_an_event_with_something_to_await(follow):
 
 
 async def test_subscriptions_take_the_arguments_of_graphql_core(follow):
-    """In the same order, and with the same effect."""
+    """In the same order, and with the same effect; behind them stands what may answer an event instead."""
     ours, theirs = inspect.signature(subscribe), inspect.signature(graphql.subscribe)
-    assert list(ours.parameters) == list(theirs.parameters)
+    assert list(ours.parameters) == [*theirs.parameters, "answered"]
 
     async def started(_root: Any, _info: Any) -> AsyncIterator[Any]:
         yield {"started": True}

@@ -76,7 +76,9 @@ async def test_a_change_is_made_once(store, client, changer):
     names = (await client.ask("{ __schema { mutationType { fields { name } } } }"))["__schema"]["mutationType"][
         "fields"
     ]
-    assert {each["name"] for each in names} == set(changes("m"))
+    # Those of webhooks have tests of their own.
+    of_webhooks = {"createWebhook", "updateWebhook", "deleteWebhook", "testWebhook", "redeliverEvent"}
+    assert {each["name"] for each in names} == set(changes("m")) | of_webhooks
 
 
 async def test_objects_are_read_afresh(store, changer):
