@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineage_api.app import answered
+from lineage_api.commands.printing import printable
 from lineage_api.config import Settings
 from lineage_api.store.opening import prepared
 
@@ -88,7 +89,7 @@ def _written(name: str, compared: Mapping[str, Any]) -> Iterator[str]:
         yield f"commits between them: {compared['code']['compareUrl']}"
     if compared["unknown"]:
         yield "not known:"
-        yield from (f"  {_shown(line)}" for line in compared["unknown"])
+        yield from (f"  {printable(line)}" for line in compared["unknown"])
     if not rows:
         yield "identical" if compared["isIdentical"] else "no difference is known"
 
@@ -128,9 +129,9 @@ def _said(value: str | bool | None) -> str | None:
 
 
 def _cells(change: Mapping[str, Any]) -> Iterator[str]:
-    yield _cut(_shown(change["key"]))
-    yield _cut(_shown(change["base"] or ""))
-    yield _cut(_shown(change["head"] or ""))
+    yield _cut(printable(change["key"]))
+    yield _cut(printable(change["base"] or ""))
+    yield _cut(printable(change["head"] or ""))
     yield _changed(change)
 
 
@@ -141,11 +142,6 @@ def _changed(change: Mapping[str, Any]) -> str:
     share = "" if change["relative"] is None else f" ({change['relative']:+.1%})"
     delta = change["delta"]
     return f"{delta:+.0f}{share}" if delta.is_integer() and abs(delta) < _WHOLE else f"{delta:+.6g}{share}"
-
-
-def _shown(text: str) -> str:
-    """A text on one line, in which nothing speaks to the terminal."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _cut(text: str) -> str:

@@ -37,7 +37,7 @@ _PAUSES_S = (1, 2, 5, 10, 30)
 _LASTING_S = 60
 """After so long a connection was a good one, and whatever comes next is a new trouble."""
 _MOST_BUFFERED_BYTES = 2**23
-"""Half of what a line of a stream may be: an event has up to two texts that MLflow allows to be long."""
+"""How much of a stream is kept unread, by which aiohttp also limits its lines: MLflow lets an event's texts be long."""
 _PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 _PASSING_CODES = {"INTERNAL", "OVERLOADED", "TIMEOUT"}
 
@@ -158,12 +158,12 @@ async def _at_server(url: str) -> AsyncIterator[Answers]:
     async def answers(document: str, variables: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         try:
             async with session.post(endpoint, json={"query": document, "variables": dict(variables)}) as response:
-                if response.content_type != "text/event-stream":
+                if response.status != 200 or response.content_type != "text/event-stream":
                     raise _refusal(name, response.status)
                 async for sent in response.content:
                     if sent.startswith(b"data: ") and sent.endswith(b"\n"):
                         yield _answer(name, sent.removeprefix(b"data: "))
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, UnicodeError):
             raise _no_address(name) from None
         except aiohttp.ClientSSLError as error:
             raise Unsuitable(f"{name} cannot be trusted, or does not speak TLS ({type(error).__name__})") from None

@@ -1,11 +1,11 @@
 """The command `rollback`: a client of the API like any other."""
 
 import asyncio
-import getpass
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lineage_api.app import answered
+from lineage_api.commands import actor as who
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
 from lineage_api.store.opening import prepared
@@ -61,7 +61,7 @@ def asked_for(
         return lines, bool(plan["isSafe"])
     current = [version["version"] for version in plan["current"]]
     wish = {"model": name, "to": to, "expectedCurrent": current, "reason": reason, "force": force, **place}
-    done = _answer(settings, _DO, {"input": wish}, actor or getpass.getuser())["rollBack"]
+    done = _answer(settings, _DO, {"input": wish}, actor or who.actor())["rollBack"]
     if done["errors"]:
         return [*lines, "", *(f"Not done: {error['message']}" for error in done["errors"])], False
     displaced = _listed(done["displaced"])

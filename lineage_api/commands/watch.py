@@ -1,6 +1,7 @@
 """The command `watch`: events as they happen, as lines or JSON, and a command run for each of them."""
 
 import asyncio
+import logging
 import os
 import re
 import shlex
@@ -132,11 +133,17 @@ async def _watched(
 
 
 def _end_when_told() -> None:
-    """Has SIGTERM end this as Ctrl-C does."""
+    """Has SIGTERM and Ctrl-C end this without a word; the second time it does not wait for the command that runs."""
     task = asyncio.current_task()
     assert task is not None
-    with suppress(NotImplementedError):  # Windows has none
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+
+    def end() -> None:
+        logging.getLogger("psycopg").setLevel(logging.ERROR)  # it complains of queries that are cut off
+        task.cancel()
+
+    with suppress(NotImplementedError):  # Windows has none, and Ctrl-C raises KeyboardInterrupt there
+        for told in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(told, end)
 
 
 async def _begun(events: AsyncGenerator[Event | str, None], state: State | None) -> AsyncGenerator[Event, None]:
@@ -178,11 +185,15 @@ def line(event: Event) -> str:
 
 def _what(event: Event) -> str:
     match event["kind"]:
-        case "STAGE_CHANGED" | "VERSION_RESTORED":
+        case "STAGE_CHANGED":
             return f"  {event['fromStage']} → {event['toStage']}"
-        case "ALIAS_SET" | "ALIAS_REMOVED":
+        case "VERSION_RESTORED":
+            return f"  → {event['toStage']}"
+        case "ALIAS_SET":
             was = event["previousVersion"]
             return f"  @{event['alias']}" + ("" if was is None else f" (was {was})")
+        case "ALIAS_REMOVED":
+            return f"  @{event['alias']}"
         case "TAG_SET":
             return f"  {event['key']} = {cut(event['value'])}"
         case "TAG_REMOVED":

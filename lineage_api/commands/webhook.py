@@ -1,11 +1,11 @@
 """The commands `webhook`: clients of the API like any other."""
 
 import asyncio
-import getpass
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lineage_api.app import answered
+from lineage_api.commands.actor import actor
 from lineage_api.commands.printing import cut, printable
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
@@ -67,15 +67,7 @@ def deliveries(settings: Settings, webhook_id: str, most: int) -> Iterator[Mappi
 
 
 def _answer(settings: Settings, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-    return asyncio.run(answered(settings, document, variables, _user()))
-
-
-def _user() -> str | None:
-    """The user of this system; None where that has no name for it, as in many containers."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return None
+    return asyncio.run(answered(settings, document, variables, actor()))
 
 
 def shown(webhook: Mapping[str, Any]) -> Iterator[str]:
