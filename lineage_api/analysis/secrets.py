@@ -103,12 +103,21 @@ def is_secret_name(name: str) -> bool:
     )
 
 
+_MOST_PASSES = 100
+
+
 def without_credentials(url: str) -> str:
     """A URL, or a text with URLs in it, without passwords, without users of HTTP and without signatures.
 
     Users of other protocols stay, as in `ssh://git@host`: they are no secret, and nothing could be reached without.
     """
-    return _QUERY.sub(_without_signatures, _USER_INFO.sub(_without_password, url))
+    for _ in range(_MOST_PASSES):
+        cleaned = _QUERY.sub(_without_signatures, _USER_INFO.sub(_without_password, url))
+        if cleaned == url:
+            break
+        # What was taken out may have stood in the middle of another.
+        url = cleaned
+    return url
 
 
 def _is_nothing(value: str) -> bool:

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lineage_api.analysis.secrets import holds_secret, is_secret_name, looks_secret, without_credentials
@@ -106,6 +106,7 @@ def test_what_is_left_of_urls(url, left):
 PIECES = st.sampled_from([*"aA1:/@?&=#. %+-", "://", "https://", "ssh://git@", "sig=s", "token=t", "user:pw@", "%40"])
 
 
+@example("https://user:pw@:ssh://git@")
 @given(st.lists(PIECES, max_size=30).map("".join))
 @settings(deadline=None, max_examples=100, database=None)
 def test_nothing_is_left_to_take_away(text):
