@@ -2,27 +2,41 @@
 
 import gc
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
-from lineage_api.api import graphiql
+from lineage_api.access.callers import Caller, Callers
+from lineage_api.access.hosts import hosts
+from lineage_api.access.known_tokens import KnownTokens
+from lineage_api.access.origins import Origins
+from lineage_api.access.proxies import proxies
+from lineage_api.access.roles import Role
+from lineage_api.access.token_file import TokenFile
+from lineage_api.api import graphiql, trusted
 from lineage_api.api.databases import Databases
+from lineage_api.api.entrance import Entrance
 from lineage_api.api.event_facts import EventFacts
 from lineage_api.api.event_stream import OpenStreams
 from lineage_api.api.executor import Executor, Question
 from lineage_api.api.failures import told
+from lineage_api.api.hosts import KnownHosts
 from lineage_api.api.http import GraphQL
+from lineage_api.api.limits import Limits, limits_of
+from lineage_api.api.running import Running
 from lineage_api.api.schema import executable
+from lineage_api.api.trusted import TrustedDocuments
 from lineage_api.api.websocket import WebSockets
 from lineage_api.config import Settings
-from lineage_api.errors import Unsuitable
+from lineage_api.errors import Unauthenticated, Unsuitable
 from lineage_api.migrations.recorder import recorded
 from lineage_api.registry.service import Registry
 from lineage_api.store.artifacts import Artifacts
@@ -33,11 +47,15 @@ from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.opening import head_revision
 from lineage_api.store.reading import database_of
 from lineage_api.store.replica import followed, replica_of
+from lineage_api.store.uris import only_read
 from lineage_api.webhooks import addresses
 from lineage_api.webhooks.deliverer import Deliverer
 from lineage_api.webhooks.service import Webhooks
 
 _log = logging.getLogger(__name__)
+
+_TIME_LIMIT_S = 600.0
+"""How long a question may take that is asked in the process, by somebody who can stop it."""
 
 
 def create_app(settings: Settings, observe: Observer | None = None) -> Starlette:
@@ -45,11 +63,13 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
 
     Nothing is opened before it starts, nothing stays open after it stops. `observe` is told each SQL statement.
     """
+    if settings.read_only:
+        settings = replace(settings, backend_store_uri=only_read(settings.backend_store_uri))
     schema, replica = executable(read_only=settings.read_only), settings.read_replica_backend_store_uri
     databases = Databases(
         schema,
-        database_of(settings.backend_store_uri, observe, settings.backend),
-        replica_of(replica, observe, settings.backend) if replica else None,
+        database_of(settings.backend_store_uri, observe, settings.backend, time_limit_s=settings.time_limit_s),
+        replica_of(replica, observe, settings.backend, time_limit_s=settings.time_limit_s) if replica else None,
     )
     artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
     files = ModelFiles(artifacts)
@@ -57,17 +77,25 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     registry = Registry(settings.backend_store_uri, files)
     feed = Feed(databases.primary)
     services: dict[type, Any] = {Artifacts: artifacts, ModelFiles: files, Registry: registry, Feed: feed}
+    limits = services[Limits] = limits_of(settings)
+    if settings.only_trusted and not settings.trusted_documents:
+        raise Unsuitable("--only-trusted needs --trusted-documents, the file that says which they are")
+    manifest = trusted.read(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(
         schema,
         databases,
         services,
-        max_page=settings.max_page,
-        max_document_tokens=settings.max_document_tokens,
+        limits,
+        Running(time_limit_s=settings.time_limit_s, max_running=settings.max_running, max_waiting=settings.max_waiting),
+        max_answer_bytes=settings.max_answer_bytes,
+        trusted=TrustedDocuments(manifest, is_only=settings.only_trusted, may_introspect=settings.allow_introspection),
     )
     networks = addresses.networks(settings.webhook_networks or "")
     deliverer = Deliverer(settings.backend_store_uri, feed, EventFacts(executor).of, networks)
     webhooks = services[Webhooks] = Webhooks(settings.backend_store_uri, feed, deliverer, networks)
-    graphql = GraphQL(executor, max_body_bytes=settings.max_body_bytes)
+    callers = _callers(settings)
+    entrance = Entrance(callers, Origins(settings.cors_allowed_origins or ""))
+    graphql = GraphQL(executor, entrance, max_body_bytes=settings.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -82,6 +110,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
             _spare_the_collector()
             try:
                 async with (
+                    callers.watched(),
                     indexer.running(has_tables=recording.has_index, may_write=not settings.read_only),
                     deliverer.running(is_looking=recording.has_webhooks and settings.may_send),
                 ):
@@ -93,18 +122,20 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
                 artifacts.close()
                 graphql.close()
 
-    async def readyz(_: Request) -> Response:
-        return await _readiness(databases, indexer)
+    async def readyz(request: Request) -> Response:
+        ready = await _readiness(databases, indexer)
+        return ready if _is_known(entrance, request) else _in_a_word(ready)
 
     app = Starlette(
         routes=[  # the one that is asked for most comes first
             Route("/graphql", graphql),
-            WebSocketRoute("/graphql", WebSockets(executor)),
+            WebSocketRoute("/graphql", WebSockets(executor, entrance, max_open=settings.max_websockets)),
             Route("/", _to_graphiql),
             Route("/healthz", _healthz),
             Route("/readyz", readyz),
             graphiql.assets(),
         ],
+        middleware=[Middleware(KnownHosts, hosts=hosts(settings.host, settings.allowed_hosts or ""))],
         lifespan=lifespan,
     )
     app.state.executor = executor
@@ -119,13 +150,41 @@ async def answered(
 
     What clients would be told as an error is a refusal here.
     """
-    # Data are read here and not sent on; and whoever asks once is not there for long.
-    app = create_app(replace(settings, backend="rows", no_webhooks=True))
+    # Data are read here and not sent on; whoever asks once is not there for long, and takes nothing from others.
+    app = create_app(
+        replace(settings, backend="rows", no_webhooks=True, max_cost=sys.maxsize, time_limit_s=_TIME_LIMIT_S)
+    )
     async with app.router.lifespan_context(app):
-        result = await app.state.executor.execute(Question(query, variables, actor=actor))
+        result = await app.state.executor.execute(Question(query, variables, caller=Caller(actor, Role.MANAGER)))
     if result.errors:
         raise Unsuitable("; ".join(dict.fromkeys(error["message"] for error in told(result.errors))))
     return dict(result.data)
+
+
+def _callers(settings: Settings) -> Callers:
+    """By what callers are known; by nothing, where there is no setting for it, or it is to be so."""
+    if settings.insecure_no_auth:
+        return Callers()
+    trusted_proxies = proxies(
+        settings.trusted_proxies or "",
+        settings.trusted_proxy_header or "",
+        settings.trusted_proxy_role_header or "",
+        settings.trusted_proxy_role,
+    )
+    return Callers(None if settings.tokens is None else KnownTokens(TokenFile(settings.tokens)), trusted_proxies)
+
+
+def _is_known(entrance: Entrance, request: Request) -> bool:
+    try:
+        entrance.caller(request)
+    except Unauthenticated:
+        return False
+    return True
+
+
+def _in_a_word(readiness: Response) -> Response:
+    """What is said of readiness to those who are not known."""
+    return PlainTextResponse("ready" if readiness.status_code == 200 else "not ready", readiness.status_code)
 
 
 async def _to_graphiql(request: Request) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import sqlalchemy
 
+from tests.asking import without_cost
 from tests.stores import Store
 
 ERRORS = """errors {
@@ -55,7 +56,7 @@ class Changer:
     async def answer(self, document: str, **variables: Any) -> dict[str, Any]:
         """The whole answer to any document."""
         response = await self._http.post("/graphql", json={"query": document, "variables": variables})
-        return response.json()  # type: ignore[no-any-return]
+        return without_cost(response.json())
 
     async def payload(self, mutation: str, selected: str, **given: Any) -> dict[str, Any]:
         """The payload of a mutation for this input, with its errors."""

@@ -32,11 +32,11 @@ class Registry:
         return f"http://127.0.0.1:{self.port}/graphql"
 
     @contextmanager
-    def answering(self):
+    def answering(self, **settings):
         """This registry, while its server is there, always at the same place."""
         with listening("127.0.0.1", self.port) as listener:
             self.port = listener.getsockname()[1]
-            with served(create_app(Settings(backend_store_uri=self.store.uri)), listener):
+            with served(create_app(Settings(backend_store_uri=self.store.uri, **settings)), listener):
                 yield self
 
     def promote(self, count=1, model="flights"):

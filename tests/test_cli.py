@@ -202,7 +202,8 @@ def test_another_address(uri, host):
     """A name, an address of IPv6, or all that there are."""
     if host == "::1" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("there is no IPv6 here")
-    with serving("--backend-store-uri", uri, "--host", host) as server:
+    beyond = ["--insecure-no-auth"] if host == "0.0.0.0" else []
+    with serving("--backend-store-uri", uri, "--host", host, *beyond) as server:
         assert urlsplit(server.address).hostname == host
         assert httpx.get(f"{server.address}/healthz", trust_env=False).text == "ok"
 
@@ -215,7 +216,8 @@ def test_it_ends_when_it_is_told_to(uri, by):
         address = urlsplit(server.address)
         with socket.create_connection((address.hostname, address.port)) as slow:
             slow.sendall(
-                b"POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+                b"POST /graphql HTTP/1.1\r\nhost: localhost\r\n"
+                b"content-type: application/json\r\ncontent-length: 99\r\n\r\n{"
             )
             time.sleep(0.2)
             _, seconds = server.stop(by)
@@ -235,7 +237,8 @@ def test_a_port_that_is_taken(uri):
 @pytest.mark.parametrize(("host", "port"), [("no.such.host.invalid", "0"), ("192.0.2.1", "0"), ("127.0.0.1", "70000")])
 def test_an_address_that_there_is_not(uri, host, port):
     """The same."""
-    code, said, complained = run("serve", "--backend-store-uri", uri, "--host", host, "--port", port)
+    place = ("--host", host, "--port", port, "--insecure-no-auth")
+    code, said, complained = run("serve", "--backend-store-uri", uri, *place)
 
     assert (code, said) == (1, "")
     assert re.fullmatch(rf"Error: No server can be at http://{host}:{port}: .+\n", complained)

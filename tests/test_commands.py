@@ -11,6 +11,7 @@ import pytest
 from lineage_api.commands.doctor import Finding, findings
 from lineage_api.migrations import recording
 from lineage_api.store.indexes import INDEXES
+from tests.asking import without_cost
 from tests.histories import connected
 from tests.stores import POSTGRESQL, Store, has_postgresql
 from tests.test_cli import run, serving
@@ -195,7 +196,7 @@ def test_a_journal_that_holds_others_up(plain):
 def test_serving_begins_history(plain):
     """A server makes what is missing when it starts; then changes can be made."""
     with serving("--backend-store-uri", plain.uri) as server:
-        answer = httpx.post(f"{server.address}/graphql", json={"query": VERSION}, timeout=30).json()
+        answer = without_cost(httpx.post(f"{server.address}/graphql", json={"query": VERSION}, timeout=30).json())
 
     assert answer == {"data": {"createRegisteredModel": {"registeredModel": {"name": "by us"}}}}
     assert "lineage_events" in objects(plain.uri)
@@ -208,8 +209,8 @@ def test_serving_makes_nothing_where_that_is_not_wanted(plain, option):
     with serving(option, "--backend-store-uri", plain.uri) as server:
         address = f"{server.address}/graphql"
         query = '{ registryAt(at: "2030-01-01T00:00:00Z") { recordedSince } registeredModel(name: "m") { name } }'
-        read = httpx.post(address, json={"query": query}, timeout=30).json()
-        refused = httpx.post(address, json={"query": VERSION}, timeout=30).json()
+        read = without_cost(httpx.post(address, json={"query": query}, timeout=30).json())
+        refused = without_cost(httpx.post(address, json={"query": VERSION}, timeout=30).json())
         server.stop()
         complained = server.process.stderr.read()
 
@@ -224,7 +225,7 @@ def test_a_history_that_is_there_is_read(promoted):
     """Also where nothing may be changed."""
     with serving("--read-only", "--backend-store-uri", promoted.uri) as server:
         query = '{ registeredModel(name: "m") { history(kinds: [STAGE_CHANGED]) { totalCount } } }'
-        answer = httpx.post(f"{server.address}/graphql", json={"query": query}, timeout=30).json()
+        answer = without_cost(httpx.post(f"{server.address}/graphql", json={"query": query}, timeout=30).json())
 
     assert answer == {"data": {"registeredModel": {"history": {"totalCount": 3}}}}
 

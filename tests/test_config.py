@@ -95,6 +95,8 @@ def test_the_variables_of_mlflow_are_those_of_its_server():
         "default_artifact_root",
         "artifacts_destination",
         "host",
+        "allowed_hosts",
+        "cors_allowed_origins",
     }
 
 

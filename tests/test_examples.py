@@ -97,7 +97,8 @@ def test_a_page_shows_promotions(registry, page):
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         until_the_end.callback(browser.close)
         window = browser.new_page()
-        with registry.answering():
+        origin = {"cors_allowed_origins": page.removesuffix("/index.html")}
+        with registry.answering(**origin):
             window.goto(f"{page}?api={registry.url}")
             shows(window, "connected", "flights 1")
             registry.promote()
@@ -106,7 +107,7 @@ def test_a_page_shows_promotions(registry, page):
         name = "<b>flights"
         registry.store.registered_model(name)
         registry.promote(2, name)
-        with registry.answering():
+        with registry.answering(**origin):
             shows(window, "connected", f"{name} 2", f"{name} 1", "flights 2", "flights 1")
 
 

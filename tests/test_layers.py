@@ -13,14 +13,16 @@ PACKAGE = Path(__file__).parents[1] / "lineage_api"
 MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in path.relative_to(PACKAGE).parts]
 
 MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may be imported by all
-    "cli": "config app api commands migrations store registry demo click",  # api: for the schema that it prints
-    "app": "config api pages registry webhooks migrations store engine starlette",
-    "commands": "config app api analysis migrations store sqlalchemy click uvicorn aiohttp",
+    "cli": "config app api access commands migrations store registry demo click",  # api: for the schema that it prints
+    "app": "config api access pages registry webhooks migrations store engine starlette",
+    "commands": "config app api access analysis migrations store sqlalchemy click uvicorn aiohttp",
     "pages": "starlette",
-    "api": "config graph registry webhooks engine store graphql strawberry sqlalchemy starlette backports compression",
-    "graph": "registry analysis store engine graphql strawberry sqlalchemy",
-    "registry": "analysis store sqlalchemy mlflow",
+    "api": "config access graph registry webhooks engine store"
+    " graphql strawberry sqlalchemy starlette backports compression",
+    "graph": "access registry analysis store engine graphql strawberry sqlalchemy",
+    "registry": "access analysis store sqlalchemy mlflow",
     "webhooks": "registry store sqlalchemy aiohttp",
+    "access": "",
     "analysis": "",
     "store": "sqlalchemy mlflow psycopg psycopg_pool yaml",
     "engine": "graphql strawberry sqlalchemy",
@@ -34,6 +36,7 @@ MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may 
 FOR_ALL = {"errors", "docstrings", "orjson", "packaging", *sys.stdlib_module_names}
 
 LATE = {  # besides `cli`, where each command imports what it runs
+    ("access/token_file.py", "fcntl"): "Windows has none",
     ("store/opening.py", "mlflow"): "it takes seconds, and only an empty database needs it",
     ("store/opening.py", "fcntl"): "Windows has none",
     ("store/search.py", "mlflow"): "it takes seconds, and only MLflow's own search syntax needs it",

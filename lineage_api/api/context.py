@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineage_api.access.callers import ANYBODY, Caller
 from lineage_api.engine.sql import Reader
+from lineage_api.engine.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,12 +16,14 @@ class Context:
     reader: Reader
     services: Mapping[type, Any]
     max_page: int
-    actor: str | None = None
-    """Who asks; None when nobody has to say who they are."""
+    caller: Caller = ANYBODY
+    """Who asks."""
     after: str | None = None
     """The event after which a subscription is gone on with, whatever its argument says; None when it is not."""
     extensions: dict[str, Any] = field(default_factory=dict)
     """What the answer says beside data and errors, by subject."""
+    tally: Tally = field(default_factory=Tally)
+    """What the answer has, counted while it is worked out."""
 
     def service(self, kind: type) -> Any:
         """The service of a class."""

@@ -5,6 +5,12 @@ from collections.abc import Sequence
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
 from graphql.language.source import Source
+from graphql.validation.rules import overlapping_fields_can_be_merged as merging
+from graphql.validation.validate import ValidationAbortedError
+
+from lineage_api.api.limits import Limits
+from lineage_api.api.measuring import measured
+from lineage_api.errors import LineageError, TooMuch
 
 MAX_DOCUMENTS = 1_000
 MAX_KEPT_CHARACTERS = 2**20
@@ -12,6 +18,9 @@ MAX_KEPT_CHARACTERS = 2**20
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+
+MAX_VALIDATION_STEPS = 50_000
+"""How much work it may be to see whether fields can be merged, as graphql-core counts it: a twentieth of a second."""
 
 
 class NotValid(Exception):
@@ -26,9 +35,9 @@ class NotValid(Exception):
 class Documents:
     """The documents that clients send, most of which they send again and again."""
 
-    def __init__(self, schema: GraphQLSchema, max_tokens: int) -> None:
+    def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema = schema
-        self._max_tokens = max_tokens
+        self._limits = limits
         self._known: OrderedDict[str, DocumentNode] = OrderedDict()
         self._characters = 0
 
@@ -43,13 +52,35 @@ class Documents:
         return document
 
     def _checked(self, text: str) -> DocumentNode:
+        document = self._parsed(text)
         try:
-            document = parse(Source(text, "query"), max_tokens=self._max_tokens)
+            measured(document).require_within(self._limits)
+        except TooMuch as refusal:
+            raise refused(refusal) from None
+        self._require_valid(document)
+        return document
+
+    def _parsed(self, text: str) -> DocumentNode:
+        limits, length = self._limits, len(text.encode(errors="surrogatepass"))
+        if length > limits.max_document_bytes:
+            message = f"The document has {length} bytes, at most {limits.max_document_bytes} are answered."
+            raise NotValid(PARSE_FAILED, [GraphQLError(message)])
+        try:
+            tokens, comments = limits.max_document_tokens, limits.max_comments
+            return parse(Source(text, "query"), max_lexical_tokens=tokens, max_comments=comments)
         except GraphQLError as error:
             raise NotValid(PARSE_FAILED, [error]) from None
-        if errors := validate(self._schema, document):
-            raise NotValid(VALIDATION_FAILED, errors)
-        return document
+
+    def _require_valid(self, document: DocumentNode) -> None:
+        merging.MAX_COMPLEXITY_BUDGET = MAX_VALIDATION_STEPS  # graphql-core has no other way to say it
+        try:
+            errors = validate(self._schema, document)
+        except RecursionError:
+            errors = [GraphQLError("This is nested too deeply.")]
+        if any(isinstance(error, ValidationAbortedError) for error in errors) and len(errors) == 1:
+            raise refused(TooMuch(f"To validate this takes over {MAX_VALIDATION_STEPS} steps; ask for less at once."))
+        if errors:
+            raise NotValid(VALIDATION_FAILED, list(map(_told, errors)))
 
     def _keep(self, text: str, document: DocumentNode) -> None:
         self._known[text] = document
@@ -57,3 +88,15 @@ class Documents:
         while len(self._known) > MAX_DOCUMENTS or self._characters > MAX_KEPT_CHARACTERS:
             gone, _ = self._known.popitem(last=False)
             self._characters -= len(gone)
+
+
+def _told(error: GraphQLError) -> GraphQLError:
+    """An error as it is told; without Python's words where Python could not read a value, as of thousands of digits."""
+    if isinstance(error.original_error, GraphQLError | None):
+        return error
+    return GraphQLError("This value cannot be read.", error.nodes)
+
+
+def refused(refusal: LineageError) -> NotValid:
+    """A refusal of a whole request, before anything of it is executed."""
+    return NotValid(refusal.code, [GraphQLError(str(refusal), original_error=refusal)])

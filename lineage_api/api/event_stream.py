@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from lineage_api.api.documents import NotValid
+from lineage_api.api.entrance import Connected
 from lineage_api.api.executor import Answer
 from lineage_api.api.failures import told
 from lineage_api.store.feed import SlowConsumer
@@ -41,8 +42,9 @@ class OpenStreams:
 class EventStream(Response):
     """A response that goes on while there are answers; each is sent with the ID of its event."""
 
-    def __init__(self, answers: AsyncGenerator[Answer, None]) -> None:
+    def __init__(self, answers: AsyncGenerator[Answer, None], connected: Connected) -> None:
         self._answers = answers
+        self._connected = connected
         self.status_code = 200
         self.media_type = "text/event-stream"
         self.background = None
@@ -58,7 +60,9 @@ class EventStream(Response):
         async with asyncio.TaskGroup() as group:
             sending = group.create_task(self._send(send))
             scope["app"].state.streams.add(sending)
-            await _until_left(receive, send)
+            # Who may not go on connects again, and is told so then.
+            with self._connected(sending.cancel):
+                await _until_left(receive, send)
             sending.cancel()
 
     async def _send(self, send: Send) -> None:

@@ -2,21 +2,28 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
 from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, OperationType, get_operation_ast
+from graphql.error import located_error
 
+from lineage_api.access.callers import ANYBODY, Caller
 from lineage_api.api.context import Context
+from lineage_api.api.costs import Costs
 from lineage_api.api.databases import Databases
-from lineage_api.api.documents import Documents, NotValid
+from lineage_api.api.documents import Documents, NotValid, refused
 from lineage_api.api.failures import BAD_USER_INPUT, told
+from lineage_api.api.limits import Limits, require_short_lists, require_within
+from lineage_api.api.running import Running
 from lineage_api.api.shared_answers import SharedAnswers
+from lineage_api.api.trusted import TrustedDocuments
 from lineage_api.engine import answer
 from lineage_api.engine.subscribe import subscribe
-from lineage_api.errors import Unreadable
+from lineage_api.engine.tally import Tally
+from lineage_api.errors import TimedOut, TooMuch, Unreadable
 from lineage_api.graph.identity import encoded
 from lineage_api.store.allowance import one_operation
 from lineage_api.store.feed import Happened
@@ -29,8 +36,8 @@ class Question:
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
-    actor: str | None = None
-    """Who asks; None when nobody has to say who they are."""
+    caller: Caller = ANYBODY
+    """Who asks."""
     after: str | None = None
     """The ID of the last event that a subscription got before it broke off, where the transport says so."""
 
@@ -52,16 +59,26 @@ class Executor:
         schema: GraphQLSchema,
         databases: Databases,
         services: Mapping[type, Any],
+        limits: Limits,
+        running: Running,
         *,
-        max_page: int,
-        max_document_tokens: int,
+        max_answer_bytes: int,
+        trusted: TrustedDocuments | None = None,
     ) -> None:
         self._schema = schema
         self._databases = databases
         self._services = services
-        self._max_page = max_page
-        self._documents = Documents(schema, max_document_tokens)
+        self._limits = limits
+        self._running = running
+        self._max_answer_bytes = max_answer_bytes
+        self._documents = Documents(schema, limits)
+        self._costs = Costs(schema, limits.max_page)
         self._shared = SharedAnswers()
+        self._trusted = trusted or TrustedDocuments()
+
+    def question(self, parameters: Mapping[str, Any], caller: Caller) -> Question:
+        """The request that some parameters are; raises Unreadable where they are none, or it is not to be answered."""
+        return replace(question_of(parameters, self._trusted), caller=caller)
 
     def kind(self, question: Question) -> OperationType | None:
         """Of what kind the operation is; None where there is not one. Raises NotValid for an invalid document."""
@@ -71,19 +88,47 @@ class Executor:
     async def execute(self, question: Question, event: Happened | None = None) -> ExecutionResult:
         """The data, errors and extensions of an operation, of a subscription for one event.
 
-        Raises NotValid for a document that is not valid.
+        Raises NotValid for a document that is not valid, and Overloaded where too many wait to be executed.
         """
         document = self._documents.document(question.query)
+        requested = self._cost(document, question)
+        operation = get_operation_ast(document, question.operation_name)
+        return await self._running.run(operation, lambda: self._executed(question, document, requested, event))
+
+    async def _executed(
+        self, question: Question, document: DocumentNode, requested: int, event: Happened | None
+    ) -> ExecutionResult:
         snapshot = self._databases.read_by(document).snapshot()
-        context = Context(snapshot, self._services, self._max_page, question.actor)
+        tally = Tally(self._limits.max_rows)
+        context = Context(snapshot, self._services, self._limits.max_page, question.caller, tally=tally)
         asked = (question.variables, question.operation_name)
         try:
             with one_operation():
                 result = await answer(self._schema, document, context, *asked, root_value=event)
-            result.extensions = context.extensions
+            actual = tally.objects if tally.is_whole else None
+            result.extensions = context.extensions | {"cost": {"requested": requested, "actual": actual}}
             return result
         finally:
             await snapshot.close()
+
+    def body(self, result: ExecutionResult) -> bytes:
+        """The response as JSON; where that is longer than may be sent, only the error that says so."""
+        body = orjson.dumps(response(result))
+        if len(body) <= self._max_answer_bytes:
+            return body
+        refusal = TooMuch(f"The answer has {len(body):,} bytes, at most {self._max_answer_bytes:,} are sent.")
+        return orjson.dumps({"data": None, "errors": told([located_error(refusal)])})
+
+    def _cost(self, document: DocumentNode, question: Question) -> int:
+        """How many objects an operation asks for; raises NotValid where that, or what is sent with it, is too much."""
+        variables = question.variables or {}
+        try:
+            require_short_lists(variables, self._limits.max_list_items)
+            cost = self._costs.requested(document, question.operation_name, variables)
+            require_within("cost", cost, self._limits.max_cost)
+        except TooMuch as refusal:
+            raise refused(refusal) from None
+        return cost
 
     async def answers(self, question: Question) -> AsyncGenerator[Answer, None]:
         """The answer to a query or mutation, or those to a subscription, one for each event.
@@ -93,7 +138,7 @@ class Executor:
         if self.kind(question) is not OperationType.SUBSCRIPTION:
             result = await self.execute(question)
             _require_begun(result)
-            yield Answer(_json(result))
+            yield Answer(self.body(result).decode())
             return
         async with aclosing(await self._subscribed(question)) as stream:
             async for each in stream:
@@ -101,8 +146,9 @@ class Executor:
 
     async def _subscribed(self, question: Question) -> Any:
         document: DocumentNode = self._documents.document(question.query)
+        self._cost(document, question)
         snapshot = self._databases.primary.snapshot()
-        context = Context(snapshot, self._services, self._max_page, question.actor, question.after)
+        context = Context(snapshot, self._services, self._limits.max_page, question.caller, question.after)
         asked = (context, question.variables, question.operation_name)
         about = partial(self._answer_about, question, _key(question.variables))
         stream = await subscribe(self._schema, document, None, *asked, answered=about)
@@ -112,10 +158,10 @@ class Executor:
 
     async def _answer_about(self, question: Question, variables: bytes, event: Happened) -> Answer:
         """What a subscription says of an event: read once for all who ask the same."""
-        key = (question.query, question.operation_name, variables, question.actor, event.id)
+        key = (question.query, question.operation_name, variables, question.caller, event.id)
 
         async def made() -> str:
-            return _json(await self.execute(question, event))
+            return self.body(await self.execute(question, event)).decode()
 
         return Answer(await self._shared.answer(key, made), encoded("RegistryEvent", event.id))
 
@@ -128,9 +174,9 @@ def _key(variables: Any) -> bytes:
         raise NotValid(BAD_USER_INPUT, [GraphQLError("`variables` are nested too deeply.")]) from None
 
 
-def question_of(parameters: Mapping[str, Any]) -> Question:
+def question_of(parameters: Mapping[str, Any], trusted: TrustedDocuments) -> Question:
     """The request that some parameters are; raises Unreadable where they are none."""
-    query, variables, name = parameters.get("query"), parameters.get("variables"), parameters.get("operationName")
+    query, variables, name = trusted.text(parameters), parameters.get("variables"), parameters.get("operationName")
     if not isinstance(query, str) or not query:
         raise Unreadable("`query` must be a GraphQL document.")
     if variables is not None and not isinstance(variables, dict):
@@ -151,13 +197,17 @@ def response(result: ExecutionResult) -> dict[str, Any]:
 
 def is_begun(result: ExecutionResult) -> bool:
     """Whether anything was executed, and not refused before that."""
-    return result.data is not None or not result.errors or any(error.path for error in result.errors)
+    return (
+        result.data is not None
+        or not result.errors
+        or any(
+            # Nothing takes long before that.
+            error.path or isinstance(error.original_error, TimedOut)
+            for error in result.errors
+        )
+    )
 
 
 def _require_begun(result: ExecutionResult) -> None:
     if not is_begun(result):
         raise NotValid(BAD_USER_INPUT, result.errors or [GraphQLError("There is nothing to answer.")])
-
-
-def _json(result: ExecutionResult) -> str:
-    return orjson.dumps(response(result)).decode()

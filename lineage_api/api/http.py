@@ -13,19 +13,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from lineage_api.access.callers import Caller
 from lineage_api.api import graphiql
 from lineage_api.api.accepted import weights
 from lineage_api.api.compression import Compressor
+from lineage_api.api.deadlines import GoneError, while_wanted
 from lineage_api.api.documents import NotValid
+from lineage_api.api.entrance import CROSS_SITE, Entrance
 from lineage_api.api.event_stream import EventStream
-from lineage_api.api.executor import Executor, Question, is_begun, question_of, response
+from lineage_api.api.executor import Executor, Question, is_begun
 from lineage_api.api.failures import BAD_USER_INPUT, told
-from lineage_api.errors import Unreadable
+from lineage_api.errors import Forbidden, Overloaded, Unauthenticated, Unreadable
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 EVENTS = "text/event-stream"
 HTML = "text/html"
+
+RETRY_AFTER_S = "1"
+"""After how long it is worth while to ask again, where there was no place to run."""
 
 SAFE = ("GET", "HEAD")
 """Methods by which nothing may be changed, and by which browsers ask for pages."""
@@ -34,17 +40,21 @@ SAFE = ("GET", "HEAD")
 class Unanswerable(Exception):
     """A request that is no GraphQL request: its status, what is wrong, and headers that say what would be right."""
 
-    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, headers: Mapping[str, str] | None = None, code: str = BAD_USER_INPUT
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.headers = headers or {}
+        self.code = code
 
 
 class GraphQL:
     """Answers GraphQL requests by HTTP."""
 
-    def __init__(self, executor: Executor, *, max_body_bytes: int) -> None:
+    def __init__(self, executor: Executor, entrance: Entrance, *, max_body_bytes: int) -> None:
         self._executor = executor
+        self._entrance = entrance
         self._max_body_bytes = max_body_bytes
         self._compressor = Compressor()
 
@@ -53,8 +63,11 @@ class GraphQL:
         request = Request(scope, receive)
         try:
             response = await self.answer(request)
+        except GoneError:
+            return
         except Exception as error:  # noqa: BLE001 - whatever it is, clients are told as of any other defect
             response = _json({"errors": told([located_error(error)])}, JSON, 500)
+        self._entrance.share(response, request.headers)
         await self._compressor.compress(response, request)
         await response(scope, receive, send)
 
@@ -65,6 +78,9 @@ class GraphQL:
         media_type = _media_type(accepted, (HTML, GRAPHQL, JSON, EVENTS) if is_safe else (GRAPHQL, JSON, EVENTS))
         if media_type == HTML:
             return graphiql.page(request)
+        preflight = self._entrance.preflight(request)
+        if preflight is not None:
+            return preflight
         if media_type is None:
             message = f"The answer can be {GRAPHQL}, {JSON} or {EVENTS}; `Accept` has none of them."
             return _json({"errors": [_error(message)]}, JSON, 406)
@@ -75,31 +91,54 @@ class GraphQL:
             if media_type == EVENTS:
                 # EventSource, which connects again by itself, says by this alone where it was.
                 question = replace(question, after=request.headers.get("last-event-id"))
-                return EventStream(self._executor.answers(question))
-            result = await self._executor.execute(question)
+                return EventStream(self._executor.answers(question), self._entrance.connected(question.caller))
+            executing = self._executor.execute(question)
+            # A change is made to its end, and told to whoever is still there.
+            result = await (while_wanted(executing, request.receive) if kind is OperationType.QUERY else executing)
         except Unanswerable as refusal:
-            return _json({"errors": [_error(str(refusal))]}, _told_as(media_type), refusal.status, refusal.headers)
+            error = _error(str(refusal), refusal.code)
+            return _json({"errors": [error]}, _told_as(media_type), refusal.status, refusal.headers)
         except NotValid as refusal:
             kind_of_answer = _told_as(media_type)
             return _json({"errors": told(refusal.errors, refusal.code)}, kind_of_answer, _status(kind_of_answer))
+        except Overloaded as refusal:
+            body = {"errors": told([located_error(refusal)])}
+            return _json(body, media_type, 503, {"retry-after": RETRY_AFTER_S})
         if not is_begun(result):
             return _json({"errors": told(result.errors or [])}, media_type, _status(media_type))
-        return _json(response(result), media_type)
+        return _response(self._executor.body(result), media_type)
 
     def close(self) -> None:
         """Lets go of what answers were compressed with."""
         self._compressor.close()
 
     async def _question(self, request: Request) -> Question:
+        if not self._entrance.allows(request.headers):
+            raise Unanswerable(403, CROSS_SITE, code=Forbidden.code)
         if request.method == "POST":
-            return _checked(_body(await self._read(request)))
+            body = await self._read(request)
+            caller = self._caller(request)
+            return self._checked(_body(body), caller)
         if request.method not in SAFE:
             raise Unanswerable(405, "GraphQL is asked by POST or GET.", {"allow": "GET, HEAD, POST"})
+        caller = self._caller(request)
         parameters: dict[str, Any] = dict(request.query_params)
         for name in ("variables", "extensions"):
             if parameters.get(name):
                 parameters[name] = _parsed(parameters[name].encode(), f"`{name}`")
-        return _checked(parameters)
+        return self._checked(parameters, caller)
+
+    def _caller(self, request: Request) -> Caller:
+        try:
+            return self._entrance.caller(request)
+        except Unauthenticated as refusal:
+            raise Unanswerable(401, str(refusal), {"www-authenticate": "Bearer"}, refusal.code) from None
+
+    def _checked(self, parameters: Mapping[str, Any], caller: Caller) -> Question:
+        try:
+            return self._executor.question(parameters, caller)
+        except Unreadable as refusal:
+            raise Unanswerable(400, str(refusal)) from None
 
     async def _read(self, request: Request) -> bytes:
         kind, _, charset = request.headers.get("content-type", "").partition(";")
@@ -166,17 +205,14 @@ def _parsed(text: bytes, what: str) -> Any:
         raise Unanswerable(400, f"{what} must be JSON.") from None
 
 
-def _checked(parameters: Mapping[str, Any]) -> Question:
-    try:
-        return question_of(parameters)
-    except Unreadable as refusal:
-        raise Unanswerable(400, str(refusal)) from None
-
-
-def _error(message: str) -> dict[str, Any]:
-    return {"message": message, "extensions": {"code": BAD_USER_INPUT}}
+def _error(message: str, code: str = BAD_USER_INPUT) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}
 
 
 def _json(body: Any, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return _response(orjson.dumps(body), media_type, status, headers)
+
+
+def _response(body: bytes, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     sent = {"cache-control": "no-store", "vary": "accept", **(headers or {})}
-    return Response(orjson.dumps(body), status, sent, f"{media_type}; charset=utf-8")
+    return Response(body, status, sent, f"{media_type}; charset=utf-8")

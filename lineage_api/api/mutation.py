@@ -5,6 +5,8 @@ from typing import Annotated, Any, TypeVar, cast
 
 import strawberry
 
+from lineage_api.access import roles
+from lineage_api.access.roles import Action
 from lineage_api.api import inputs as i
 from lineage_api.api import payloads as p
 from lineage_api.api.asked import asked_for, given_or_none
@@ -42,7 +44,7 @@ async def _answered(
     context = info.context
     await context.reader.close()
     try:
-        asked = asked_for(info.field_name, context.actor, given)
+        asked = asked_for(info.field_name, context.caller, given)
         answer = p.Answer(await doing(asked, context.service(Registry)))
     except Refused as refused:
         answer = p.Answer(Outcome(), [Told(reason) for reason in refused.reasons])
@@ -97,7 +99,7 @@ _CHANGE: Any = strawberry.argument(description="What is to be changed, and why."
 
 @strawberry.type(description="What can be changed.")
 class Mutation(WebhookMutation):
-    @change
+    @change(Action.REGISTER)
     async def create_registered_model(
         self, info: Info, input: Annotated[i.CreateRegisteredModelInput, _CHANGE]
     ) -> p.CreateRegisteredModelPayload:
@@ -107,12 +109,14 @@ class Mutation(WebhookMutation):
             p.CreateRegisteredModelPayload, info, input, lambda unit: models.create(unit, input.name, description, set_)
         )
 
-    @change
+    @change(Action.DESCRIBE)
     async def update_registered_model(
         self, info: Info, input: Annotated[i.UpdateRegisteredModelInput, _CHANGE]
     ) -> p.UpdateRegisteredModelPayload:
         """Change the name or the description of a registered model."""
         name, description = given_or_none(input.name), given_or_none(input.description)
+        if name not in {None, input.model}:
+            roles.require(info.context.caller.role, Action.RENAME)
         return await _changed(
             p.UpdateRegisteredModelPayload,
             info,
@@ -120,7 +124,7 @@ class Mutation(WebhookMutation):
             lambda unit: models.update(unit, input.model, name, description),
         )
 
-    @change
+    @change(Action.DELETE)
     async def delete_registered_model(
         self, info: Info, input: Annotated[i.DeleteRegisteredModelInput, _CHANGE]
     ) -> p.DeleteRegisteredModelPayload:
@@ -129,7 +133,7 @@ class Mutation(WebhookMutation):
             p.DeleteRegisteredModelPayload, info, input, lambda unit: models.delete(unit, input.model)
         )
 
-    @change
+    @change(Action.REGISTER)
     async def register_model_version(
         self, info: Info, input: Annotated[i.RegisterModelVersionInput, _CHANGE]
     ) -> p.RegisterModelVersionPayload:
@@ -142,7 +146,7 @@ class Mutation(WebhookMutation):
 
         return await _changed(p.RegisterModelVersionPayload, info, input, change)
 
-    @change
+    @change(Action.DESCRIBE)
     async def update_model_version(
         self, info: Info, input: Annotated[i.UpdateModelVersionInput, _CHANGE]
     ) -> p.UpdateModelVersionPayload:
@@ -154,7 +158,7 @@ class Mutation(WebhookMutation):
             lambda unit: versions.update(unit, input.model, input.version, input.description),
         )
 
-    @change
+    @change(Action.DELETE)
     async def delete_model_version(
         self, info: Info, input: Annotated[i.DeleteModelVersionInput, _CHANGE]
     ) -> p.DeleteModelVersionPayload:
@@ -163,7 +167,7 @@ class Mutation(WebhookMutation):
             p.DeleteModelVersionPayload, info, input, lambda unit: versions.delete(unit, input.model, input.version)
         )
 
-    @change
+    @change(Action.RESTORE)
     async def restore_model_version(
         self, info: Info, input: Annotated[i.RestoreModelVersionInput, _CHANGE]
     ) -> p.RestoreModelVersionPayload:
@@ -176,7 +180,7 @@ class Mutation(WebhookMutation):
             lambda asked, registry: registry.restored(reader, asked, input.model, input.version),
         )
 
-    @change
+    @change(Action.COPY)
     async def copy_model_version(
         self, info: Info, input: Annotated[i.CopyModelVersionInput, _CHANGE]
     ) -> p.CopyModelVersionPayload:
@@ -187,7 +191,7 @@ class Mutation(WebhookMutation):
             p.CopyModelVersionPayload, info, input, lambda unit: versions.copy(unit, source, input.model)
         )
 
-    @change
+    @change(Action.MOVE)
     async def transition_model_version(
         self, info: Info, input: Annotated[i.TransitionModelVersionInput, _CHANGE]
     ) -> p.TransitionModelVersionPayload:
@@ -206,7 +210,7 @@ class Mutation(WebhookMutation):
 
         return await _changed(p.TransitionModelVersionPayload, info, input, change)
 
-    @change
+    @change(Action.ROLL_BACK)
     async def roll_back(self, info: Info, input: Annotated[i.RollBackInput, _CHANGE]) -> p.RollBackPayload:
         """Give a stage or an alias back to an earlier version: all of it, or nothing."""
         reader = info.context.reader
@@ -219,7 +223,7 @@ class Mutation(WebhookMutation):
 
         return await _answered(p.RollBackPayload, info, input, doing)
 
-    @change
+    @change(Action.SET_ALIAS)
     async def set_model_alias(
         self, info: Info, input: Annotated[i.SetModelAliasInput, _CHANGE]
     ) -> p.SetModelAliasPayload:
@@ -231,7 +235,7 @@ class Mutation(WebhookMutation):
 
         return await _changed(p.SetModelAliasPayload, info, input, change)
 
-    @change
+    @change(Action.SET_ALIAS)
     async def remove_model_alias(
         self, info: Info, input: Annotated[i.RemoveModelAliasInput, _CHANGE]
     ) -> p.RemoveModelAliasPayload:
@@ -240,14 +244,14 @@ class Mutation(WebhookMutation):
             p.RemoveModelAliasPayload, info, input, lambda unit: aliases.remove(unit, input.model, input.alias)
         )
 
-    @change
+    @change(Action.TAG)
     async def set_tags(self, info: Info, input: Annotated[i.SetTagsInput, _CHANGE]) -> p.SetTagsPayload:
         """Set tags; a key that is there already gets the new value."""
         return await _changed(
             p.SetTagsPayload, info, input, lambda unit: tags.set_to(unit, _subject(input.subject_id), _tags(input.tags))
         )
 
-    @change
+    @change(Action.TAG)
     async def remove_tags(self, info: Info, input: Annotated[i.RemoveTagsInput, _CHANGE]) -> p.RemoveTagsPayload:
         """Remove tags."""
         return await _changed(

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import strawberry
 from sqlalchemy import Select, String, cast, func, select, tuple_
 
-from lineage_api.engine.nouns import Connection, arrow, noun, resolved
+from lineage_api.api.limits import Limits, as_set
+from lineage_api.engine.nouns import Connection, arrow, batch, noun, resolved
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.graph.abilities import Node
@@ -53,6 +54,8 @@ from lineage_api.graph.version_filter import (
     several_in_stage,
 )
 from lineage_api.graph.version_page import VersionPage
+from lineage_api.graph.viewer import Asking, Viewer
+from lineage_api.graph.webhook import WebhookPage
 from lineage_api.store import tables
 
 ID = Annotated[strawberry.ID, strawberry.argument(description="The ID of an object.")]
@@ -163,5 +166,9 @@ class Query:
     registry_events: Connection[RegistryEvent] = arrow(EVENTS, order=event_order, narrow=narrow_events)
     """What has happened in the registry, by default the newest first. Who polls asks for OLDEST_FIRST with
     `afterEvent`, the last event that was handled."""
-    webhooks: Connection[Webhook] = arrow(WEBHOOKS, order=[By(WEBHOOKS.c.id)])
-    """Where events are sent, the oldest first."""
+    webhooks: Connection[Webhook] = arrow(WEBHOOKS, order=[By(WEBHOOKS.c.id)], page=WebhookPage)
+    """Where events are sent, the oldest first. To those who are no MANAGER this is the error FORBIDDEN."""
+    viewer: Viewer = resolved(Asking())
+    """Who asks, and what they may do."""
+    limits: Limits = batch(as_set, service=Limits)
+    """What one request may ask for."""

@@ -6,6 +6,7 @@ from typing import Any
 import strawberry
 from graphql import GraphQLScalarType, GraphQLSchema
 
+from lineage_api.api.costs import bounded
 from lineage_api.api.mutation import Mutation
 from lineage_api.api.query import Query
 from lineage_api.api.subscription import Subscription
@@ -47,7 +48,7 @@ def declared(*, read_only: bool = False) -> strawberry.Schema:
 @cache
 def executable(*, read_only: bool = False) -> GraphQLSchema:
     """The schema as it is executed."""
-    schema = columnar(declared(read_only=read_only))
+    schema = bounded(columnar(declared(read_only=read_only)))
     for name, kinds in OWN_FORM.items():
         scalar = schema.type_map[name]
         assert isinstance(scalar, GraphQLScalarType)

@@ -8,6 +8,7 @@ import strawberry
 from sqlalchemy import Table
 from sqlalchemy import column as named
 
+from lineage_api.access.roles import Action
 from lineage_api.api.asked import asked_for, given_or_none
 from lineage_api.api.fields import change
 from lineage_api.api.inputs import Repeatable
@@ -158,7 +159,7 @@ async def _answered(info: Info, given: Any, doing: Callable[[Webhooks, Asked], A
     context = info.context
     await context.reader.close()
     try:
-        asked = asked_for(info.field_name, context.actor, given)
+        asked = asked_for(info.field_name, context.caller, given)
         return Answer(await doing(context.service(Webhooks), asked))
     except Refused as refused:
         return Answer(Outcome(), [Told(reason) for reason in refused.reasons])
@@ -201,7 +202,7 @@ _SEND: Any = strawberry.argument(description="What is to be sent.")
 
 @strawberry.type(description="What can be changed about webhooks.")
 class WebhookMutation:
-    @change
+    @change(Action.LOOK_AFTER_WEBHOOKS)
     async def create_webhook(self, info: Info, input: Annotated[CreateWebhookInput, _CHANGE]) -> CreateWebhookPayload:
         """Have events sent to an address, from now on."""
 
@@ -211,7 +212,7 @@ class WebhookMutation:
 
         return cast("CreateWebhookPayload", await _answered(info, input, doing))
 
-    @change
+    @change(Action.LOOK_AFTER_WEBHOOKS)
     async def update_webhook(self, info: Info, input: Annotated[UpdateWebhookInput, _CHANGE]) -> UpdateWebhookPayload:
         """Change a webhook, or have it send nothing for a while."""
 
@@ -225,7 +226,7 @@ class WebhookMutation:
 
         return cast("UpdateWebhookPayload", await _answered(info, input, doing))
 
-    @change
+    @change(Action.LOOK_AFTER_WEBHOOKS)
     async def delete_webhook(self, info: Info, input: Annotated[DeleteWebhookInput, _CHANGE]) -> DeleteWebhookPayload:
         """Delete a webhook, and all that is known of what it was sent."""
 
@@ -234,7 +235,7 @@ class WebhookMutation:
 
         return cast("DeleteWebhookPayload", await _answered(info, input, doing))
 
-    @change
+    @change(Action.LOOK_AFTER_WEBHOOKS)
     async def test_webhook(self, info: Info, input: Annotated[TestWebhookInput, _SEND]) -> TestWebhookPayload:
         """Send a test to a webhook, now, and see what comes of it."""
 
@@ -243,7 +244,7 @@ class WebhookMutation:
 
         return cast("TestWebhookPayload", await _answered(info, input, doing))
 
-    @change
+    @change(Action.LOOK_AFTER_WEBHOOKS)
     async def redeliver_event(self, info: Info, input: Annotated[RedeliverEventInput, _SEND]) -> RedeliverEventPayload:
         """Send an event to a webhook once more, now, and see what comes of it."""
 

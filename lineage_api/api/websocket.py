@@ -5,17 +5,22 @@ client that never reads again is dropped below, with what has been written for i
 """
 
 import asyncio
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any
 
 import orjson
 from graphql.error import located_error
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from lineage_api.access.callers import Caller
 from lineage_api.api.documents import NotValid
-from lineage_api.api.executor import Executor, Question, question_of
+from lineage_api.api.entrance import CROSS_SITE, Entrance
+from lineage_api.api.executor import Executor, Question
 from lineage_api.api.failures import told
-from lineage_api.errors import LineageError
+from lineage_api.api.hosts import denied
+from lineage_api.errors import LineageError, TooMuch, Unauthenticated
 from lineage_api.store.feed import SlowConsumer
 
 SUBPROTOCOL = "graphql-transport-ws"
@@ -31,10 +36,8 @@ INIT_TIME_LIMIT_S = 5.0
 _BEGUN = '{"type":"connection_ack"}'
 
 
-class TooManyRunning(LineageError):
+class TooManyRunning(TooMuch):
     """As many operations as may run at the same time do so already."""
-
-    code = "TOO_COMPLEX"
 
 
 class Closing(Exception):
@@ -45,6 +48,11 @@ class Closing(Exception):
         self.code = code
 
 
+_FORBIDDEN = "Forbidden"
+_FULL = "As many WebSockets are open as may be."
+_TOO_LATE = Closing(4408, "Connection initialisation timeout")
+
+
 class _Gone(Exception):
     """There is nobody to send to any more."""
 
@@ -52,25 +60,47 @@ class _Gone(Exception):
 class WebSockets:
     """Answers operations over WebSockets, as an ASGI application."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, entrance: Entrance, *, max_open: int) -> None:
         self._executor = executor
+        self._entrance = entrance
+        self._max_open = max_open
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one connection until it is closed."""
-        connection = _Connection(self._executor, receive, send)
+        asking = HTTPConnection(scope)
         with suppress(_Gone):
-            await receive()  # websocket.connect; who may connect from where is to be checked here
+            await receive()  # websocket.connect
+            if not self._entrance.allows(asking.headers):
+                await denied(PlainTextResponse(CROSS_SITE, 403), scope, receive, send)
+            elif self._open >= self._max_open:
+                await denied(PlainTextResponse(_FULL, 503, {"retry-after": "60"}), scope, receive, send)
+            else:
+                await self._serve(_Connection(self._executor, self._entrance, asking, receive, send), scope)
+
+    async def _serve(self, connection: "_Connection", scope: Scope) -> None:
+        self._open += 1
+        try:
             await connection.serve(scope["subprotocols"])
+        finally:
+            self._open -= 1
 
 
 class _Connection:
     """A connection, and the operations that run on it."""
 
-    def __init__(self, executor: Executor, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, executor: Executor, entrance: Entrance, asking: HTTPConnection, receive: Receive, send: Send
+    ) -> None:
         self._executor = executor
+        self._entrance = entrance
+        self._asking = asking
         self._receive = receive
         self._send = send
-        self._is_begun = False
+        self._caller: Caller | None = None
+        """Who is connected; None before they have said so."""
+        self._staying = ExitStack()
+        self._late = _TOO_LATE
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def serve(self, subprotocols: list[str]) -> None:
@@ -81,10 +111,12 @@ class _Connection:
                 while (received := await self._receive())["type"] == "websocket.receive":
                     await self._take(_message(received))
         except TimeoutError:
-            await self._close(4408, "Connection initialisation timeout")
+            await self._end()  # whoever does not read would keep it running until the connection is closed
+            await self._close(self._late.code, str(self._late))
         except Closing as closing:
             await self._close(closing.code, str(closing))
         finally:
+            self._staying.close()
             await self._end()
 
     async def _accept(self, subprotocols: list[str]) -> None:
@@ -112,15 +144,25 @@ class _Connection:
                 raise Closing(4400, "The type of a message must be one of the protocol's.")
 
     async def _begin(self, message: dict[str, Any]) -> None:
-        _payload(message)  # who connects is to be checked here
-        if self._is_begun:
+        payload = _payload(message) or {}
+        if self._caller is not None:
             raise Closing(4429, "Too many initialisation requests")
-        self._is_begun = True
+        try:
+            self._caller = self._entrance.caller(self._asking, _authorization(payload))
+        except Unauthenticated:
+            raise Closing(4403, _FORBIDDEN) from None
         self._until_begun.reschedule(None)
+        self._staying.enter_context(self._entrance.connected(self._caller)(self._leave))
         await self._put_text(_BEGUN)
 
+    def _leave(self) -> None:
+        """Closes the connection of who may not be connected any more, at once."""
+        self._late = Closing(4403, _FORBIDDEN)
+        with suppress(RuntimeError):  # it is being closed already
+            self._until_begun.reschedule(asyncio.get_running_loop().time())
+
     async def _subscribe(self, id_: str, payload: dict[str, Any] | None) -> None:
-        if not self._is_begun:
+        if self._caller is None:
             raise Closing(4401, "Unauthorized")
         if payload is None:
             raise Closing(4400, "The payload of `subscribe` must be an object.")
@@ -129,7 +171,7 @@ class _Connection:
         try:
             if len(self._running) >= MAX_RUNNING:
                 raise TooManyRunning(f"At most {MAX_RUNNING} operations of a connection run at the same time.")
-            question = question_of(payload)
+            question = self._executor.question(payload, self._caller)
         except LineageError as refusal:
             await self._refuse(id_, told([located_error(refusal)]))
         else:
@@ -187,6 +229,11 @@ class _Connection:
             await self._send(message)
         except (OSError, RuntimeError):  # uvicorn's ways to say that the client is gone, and that it was closed already
             raise _Gone from None
+
+
+def _authorization(payload: dict[str, Any]) -> Any:
+    """Who somebody says they are as they connect; None where they leave it to the handshake."""
+    return next((value for name, value in payload.items() if name.lower() == "authorization"), None)
 
 
 def _message(received: Any) -> dict[str, Any]:

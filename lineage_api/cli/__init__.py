@@ -8,6 +8,7 @@ from lineage_api.cli.events import watch
 from lineage_api.cli.models import diff, graph, rollback
 from lineage_api.cli.serving import demo, healthcheck, schema, serve
 from lineage_api.cli.stores import db, doctor
+from lineage_api.cli.tokens import token
 from lineage_api.cli.webhooks import webhook
 from lineage_api.errors import Unsuitable
 
@@ -29,5 +30,5 @@ def main() -> None:
     """A GraphQL API over an MLflow store: where a model came from, and what is safe to do with it."""
 
 
-for _command in (serve, demo, schema, healthcheck, db, doctor, rollback, diff, graph, watch, webhook):
+for _command in (serve, demo, schema, healthcheck, db, doctor, rollback, diff, graph, watch, webhook, token):
     main.add_command(_command)

@@ -11,6 +11,7 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from lineage_api.app import create_app
+from lineage_api.commands.exposure import require_safe
 from lineage_api.config import Settings
 from lineage_api.migrations.recording import looked_at
 from lineage_api.store import replica
@@ -28,6 +29,7 @@ _READ_HEADERS = ("connection", "upgrade", "sec-websocket-", "origin")
 
 def served(settings: Settings) -> None:
     """Serves the store; an empty database is filled first."""
+    require_safe(settings)
     uri = prepared(
         settings.backend_store_uri,
         registry_uri=settings.registry_store_uri,
@@ -62,6 +64,7 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=3,
                 log_level="warning",
                 server_header=False,
+                proxy_headers=False,  # else whoever is on this machine could say where they come from
             )
         )
 

@@ -30,6 +30,8 @@ async def answer(
             _log.warning("A statement that writes JSON failed; rows answer", exc_info=True)
             data = b""
         if data:
+            if (tally := getattr(context_value, "tally", None)) is not None:
+                tally.is_whole = False
             return ExecutionResult(orjson.Fragment(data))  # type: ignore[arg-type]
         if data is not None:
             context_class = RowsExecutionContext

@@ -20,6 +20,7 @@ from lineage_api.engine.places import Items, Place, Problem, Shared, Some
 from lineage_api.engine.plans import FieldPlan, Selection, Shape
 from lineage_api.engine.steps import Steps
 from lineage_api.engine.tables import RELATED, Grouped, Mixed, Picked, Table
+from lineage_api.engine.tally import Tally
 
 Nulled = AbstractSet[int]
 Completed = tuple[Sequence[Any], Nulled]
@@ -32,6 +33,7 @@ class Completion:
     def __init__(self, execution: Any) -> None:
         self.execution = execution
         self.problems: list[Problem] = []
+        self.tally: Tally = getattr(execution.context_value, "tally", None) or Tally()
 
     @abstractmethod
     def select(self, selection: Selection, parents: Any, place: Place) -> Steps[Completed]:
@@ -141,7 +143,9 @@ class Completion:
         """The lists of some lengths that these items, one after the other, make."""
         ends = list(accumulate(lengths))
         starts = [end - length for end, length in zip(ends, lengths, strict=True)]
-        where = Items(place, starts, is_required=item.is_required)
+        where = Items(place, starts, is_required=item.is_required, is_bounded=field.is_bounded)
+        if where.is_free:
+            self.tally.add_rows(len(items))
         done, failed = yield from self.complete(field, item, items, where)
         lists: list[Any] = [list(done[start:end]) for start, end in zip(starts, ends, strict=True)]
         nulled = {where.owner(index) for index in failed}
@@ -178,6 +182,8 @@ class Completion:
             for index in range(len(parents)):
                 self.fail(field, place, index, error)
             return [None] * len(parents), set(range(len(parents)))
+        if selection.is_counted and not place.is_free:
+            self.tally.objects += len(parents)
         objects, failed = yield from self.select(selection, parents, place)
         if failed:
             objects = list(objects)

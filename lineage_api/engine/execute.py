@@ -144,6 +144,7 @@ class Execution(Completion):
         where = Field(above, rank, field.key, field.parent_type.name, is_required=field.shape.is_required)
         try:
             if self.json is not None and (fragments := (yield from self.json.related(field, parents))) is not None:
+                self.tally.is_whole = False
                 return fragments, NONE
             values = yield from self._resolved(field, parents, where)
         except Exception as error:  # noqa: BLE001 - resolvers are anybody's code; their errors are answers

@@ -32,6 +32,9 @@ class Place:
 
     __slots__ = ()
 
+    is_free = False
+    """Whether it is in a list without pages, or below one."""
+
     def trails(self, index: int) -> Iterator[Trail]:  # noqa: ARG002 - the root is one
         """All ways from the root to a value of the column; several where parents share a row."""
         yield ()
@@ -44,7 +47,7 @@ class Place:
 class Field(Place):
     """The values of a field, one for each parent."""
 
-    __slots__ = ("above", "is_required", "key", "rank", "type_name")
+    __slots__ = ("above", "is_free", "is_required", "key", "rank", "type_name")
 
     def __init__(self, above: Place, rank: int, key: str, type_name: str, *, is_required: bool) -> None:
         self.above = above
@@ -52,6 +55,7 @@ class Field(Place):
         self.key = key
         self.type_name = type_name
         self.is_required = is_required
+        self.is_free = above.is_free
 
     def trails(self, index: int) -> Iterator[Trail]:
         step = Step(self.rank, self.key, self.is_required)
@@ -64,12 +68,13 @@ class Field(Place):
 class Items(Place):
     """The items of lists, one list after the other; `starts` are the indices at which lists begin."""
 
-    __slots__ = ("above", "is_required", "starts")
+    __slots__ = ("above", "is_free", "is_required", "starts")
 
-    def __init__(self, above: Place, starts: Sequence[int], *, is_required: bool) -> None:
+    def __init__(self, above: Place, starts: Sequence[int], *, is_required: bool, is_bounded: bool = True) -> None:
         self.above = above
         self.starts = starts
         self.is_required = is_required
+        self.is_free = above.is_free or not is_bounded
 
     def owner(self, index: int) -> int:
         """Which list an item is in."""
@@ -89,11 +94,12 @@ class Items(Place):
 class Some(Place):
     """Some of the values above, in the same order: those that are there, or those of one type."""
 
-    __slots__ = ("above", "indices")
+    __slots__ = ("above", "indices", "is_free")
 
     def __init__(self, above: Place, indices: Sequence[int]) -> None:
         self.above = above
         self.indices = indices
+        self.is_free = above.is_free
 
     def trails(self, index: int) -> Iterator[Trail]:
         return self.above.trails(self.indices[index])
@@ -108,6 +114,7 @@ class Shared(Place):
     def __init__(self, above: Place, picks: Sequence[object]) -> None:
         self.above = above
         self.picks = picks
+        self.is_free = above.is_free
 
     @cached_property
     def owners(self) -> Mapping[object, Sequence[int]]:

@@ -34,6 +34,7 @@ from graphql.execution.execute import get_field_def
 
 from lineage_api.engine.leaves import Leaf
 from lineage_api.engine.levels import LEVEL, Level
+from lineage_api.engine.tally import is_bounded, is_counted
 
 MAX_PLANS = 1000
 """How many plans are kept for a schema; those that were used least recently go first."""
@@ -73,6 +74,8 @@ class FieldPlan:
         self.field = field
         self.level: Level | None = field.extensions.get(LEVEL)
         self.shape = plan.shape(field.type)
+        self.is_bounded = is_bounded(field)
+        """Whether an argument bounds its list, where it has one; see `tally`."""
         self.memo: dict[Any, Any] = {}
         """What the level works out once; see `Call.memo`."""
 
@@ -123,6 +126,8 @@ class Selection:
         self.type = type_
         self.fields = fields
         self.names = [field.key for field in fields]
+        self.is_counted = is_counted(type_)
+        """Whether objects with it count; see `tally`."""
 
     @cached_property
     def columns(self) -> frozenset[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, column
 
+from lineage_api.access.roles import Action, Role, may
 from lineage_api.engine.arrows import One
 from lineage_api.engine.levels import Call, Level, Lookahead
 from lineage_api.engine.sql import Rows
@@ -41,6 +42,9 @@ NODES: Mapping[str, tuple[Rows, Sequence[ColumnElement[Any]]]] = {
 }
 """Each type of Node: its rows, and the columns that an ID names it by."""
 
+_TAKES = {"Webhook": Action.LOOK_AFTER_WEBHOOKS, "WebhookDelivery": Action.LOOK_AFTER_WEBHOOKS}
+"""What there is to do with objects of a type that not everybody may read."""
+
 
 class OfType:
     """What is selected on one type below a field of several."""
@@ -67,7 +71,8 @@ class ByID(Level):
 
     def resolve(self, call: Call) -> Steps[Any]:
         ids: Sequence[str] = call.arguments["ids"] if self._is_list else [call.arguments["id"]]
-        found = yield from objects(call, [_named_object(id_) for id_ in ids], call.below)
+        role = call.context.caller.role
+        found = yield from objects(call, [_named_object(id_, role) for id_ in ids], call.below)
         return Grouped(found, [len(ids)]) if self._is_list else found
 
 
@@ -117,6 +122,9 @@ def _place(name: str, index: Any) -> tuple[str, int] | None:
     return None if index is None else (name, index)
 
 
-def _named_object(id_: str) -> Named | None:
+def _named_object(id_: str, role: Role) -> Named | None:
+    """What an ID names; None where it names nothing, or what is not shown to who has a role."""
     found = identity.decoded(id_)
-    return found if found and found[0] in NODES and identity.is_key(found[1], NODES[found[0]][1]) else None
+    if found is None or found[0] not in NODES or not may(role, _TAKES.get(found[0], Action.READ)):
+        return None
+    return found if identity.is_key(found[1], NODES[found[0]][1]) else None

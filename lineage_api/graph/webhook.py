@@ -1,13 +1,19 @@
 """Where events are sent, and what came of sending them."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import Enum
+from typing import Any
 
 import orjson
 import strawberry
 
+from lineage_api.access.roles import Action, require
+from lineage_api.engine.levels import Call
 from lineage_api.engine.nouns import Connection, arrow, column, noun
 from lineage_api.engine.orders import By
+from lineage_api.engine.pages import Page
+from lineage_api.engine.steps import Steps
 from lineage_api.graph.abilities import Node
 from lineage_api.graph.event_filter import RegistryEventKind
 from lineage_api.graph.identity import identity
@@ -46,6 +52,17 @@ def _in_seconds(milliseconds: int) -> float:
 
 def _is_delivered(error: str | None) -> bool:
     return error is None
+
+
+class WebhookPage(Page):
+    """A page of webhooks, for those who look after them."""
+
+    def is_sql(self, arguments: Mapping[str, Any]) -> bool:  # noqa: ARG002
+        return False
+
+    def resolve(self, call: Call) -> Steps[Any]:
+        require(call.context.caller.role, Action.LOOK_AFTER_WEBHOOKS)
+        return super().resolve(call)
 
 
 @noun

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from lineage_api.access.roles import Role
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -66,6 +68,8 @@ class Asked:
 
     mutation: str
     actor: str | None = None
+    role: Role = Role.MANAGER
+    """What whoever asks may do; everything, where nobody has to say who they are."""
     reason: str | None = None
     key: str | None = None
     """The caller's own, by which a repeated request is known."""

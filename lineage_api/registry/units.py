@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Engine, case, func, select, text, update
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 
+from lineage_api.access.roles import Role
 from lineage_api.errors import TimedOut, Unsuitable
 from lineage_api.registry import failures, requests
 from lineage_api.registry.outcome import Asked, Outcome
@@ -49,6 +50,8 @@ class Unit:
     session: "JoinedSession"
     registry: "JoinedRegistry"
     tracking: "JoinedTracking"
+    role: Role = Role.MANAGER
+    """What whoever asks for the change may do."""
     is_recorded: bool = True
     """Whether triggers record what is changed."""
     first: tuple[str, ...] = ()
@@ -199,7 +202,7 @@ class Units:
         registry, tracking = self._opened()
         session = JoinedSession(self._engine, expire_on_commit=False)
         try:
-            return self._committed(Unit(session, registry, tracking), asked, change)
+            return self._committed(Unit(session, registry, tracking, asked.role), asked, change)
         except (LostRaceError, PendingRollbackError):
             raise failures.BusyError from None
         except MlflowException as error:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy import update as update_rows
 
+from lineage_api.access import roles as access
+from lineage_api.access.roles import Action
 from lineage_api.registry import models, sources, texts
 from lineage_api.registry.outcome import Outcome
 from lineage_api.registry.reasons import Conflict, Invalid, NotFound, Refused, no_model, require
@@ -187,13 +189,14 @@ def transition(
     unit.lock(model, stage=stage, version=version)
     current = unit.version(model, version).current_stage or "None"
     there = unit.in_stage(model, stage)
+    others = [each for each in there if each != version] if archive_existing else []
+    access.require(unit.role, Action.MOVE, [(current, stage), *((stage, "Archived") for _ in others)])
     if expected.stage is not None and current != expected.stage:
         message = f"Version {version} is in {current.upper()}, not in {expected.stage.upper()}."
         raise Refused(Conflict(message, ("expectedStage",), model, tuple(there)))
     require_current(model, stage.upper(), there, expected.current)
     unit.begins_with("STAGE_CHANGED", version=version)
     unit.registry.transition_model_version_stage(model, version, stage, archive_existing)
-    others = [each for each in there if each != version] if archive_existing else []
     return Outcome(model=model, version=version, others=others)
 
 

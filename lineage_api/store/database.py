@@ -14,7 +14,7 @@ Observer = Callable[[str], None]
 
 LOCK_WAIT_S = 2.0
 """How long to wait where another process keeps everybody out of the database, or where its server is silent."""
-MAX_CONNECTIONS = 16
+MAX_CONNECTIONS = 32
 """How many connections are kept open."""
 
 

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """How long to wait to be told of something, before looking all the same."""
+LOCK_TIMEOUT_S = 5.0
+"""How long a statement may wait for a lock, such as that of somebody who changes a table."""
 MAX_AT_HAND = 4
 """How many connections are kept at hand; the pool closes others after a while."""
 
@@ -27,10 +29,14 @@ class PostgreSQL(Database):
 
     kind = "postgresql"
 
-    def __init__(self, uri: str, observe: Observer | None = None, backend: str = "best") -> None:
+    def __init__(
+        self, uri: str, observe: Observer | None = None, backend: str = "best", time_limit_s: float = 10.0
+    ) -> None:
         super().__init__(observe)
         self.backend = backend
         """How its snapshots are read: as `rows`, as `json` wherever it can write that, or as is `best`."""
+        self._time_limit_s = time_limit_s
+        """After how long the server stops a statement; who waits for one may stop waiting before."""
         self._uri = make_url(uri).set(drivername="postgresql").render_as_string(hide_password=False)
         self._pool: Any = None
         self._at_hand: list[Any] = []
@@ -50,7 +56,7 @@ class PostgreSQL(Database):
             self._uri,
             # A statement that comes again is planned by the server, which takes it for one that will come often.
             kwargs={"autocommit": True, "cursor_factory": AsyncRawCursor, "prepare_threshold": 1},
-            configure=_configure,
+            configure=self._configure,
             min_size=1,
             max_size=MAX_CONNECTIONS,
             open=False,
@@ -58,6 +64,12 @@ class PostgreSQL(Database):
             reconnect_timeout=LOCK_WAIT_S,
         )
         await self._pool.open()
+
+    async def _configure(self, connection: Any) -> None:
+        # Compiling a statement takes longer than any of ours does.
+        limits = (("statement_timeout", self._time_limit_s), ("lock_timeout", LOCK_TIMEOUT_S))
+        set_ = ", ".join(f"set_config('{name}', '{limit_s * 1000:.0f}', false)" for name, limit_s in limits)
+        await connection.execute(f"SELECT set_config('jit', 'off', false), {set_}")
 
     async def run(self, statements: Sequence[tuple[str, Any]]) -> tuple[Any, list[Any]]:
         """A connection, and the cursors of these statements, which were its first."""
@@ -120,11 +132,6 @@ class PostgreSQL(Database):
             await self._pool.close()
 
 
-async def _configure(connection: Any) -> None:
-    # Compiling a statement takes longer than any of ours does.
-    await connection.execute("SET jit = off")
-
-
 _CURSOR = "lineage_api.cursor"
 _LONG = 100_000
 """A cursor that holds so many bytes is not kept."""
@@ -132,8 +139,22 @@ _LONG = 100_000
 _BEGIN = ("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", None)
 
 
+_STOPPED = {"57014": "This takes too long; ask for less.", "55P03": "The database is locked; try again."}
+"""What the server says where it has stopped a statement: because of its time limit, or that of a lock."""
+
+
 async def sent(connection: Any, statements: Sequence[tuple[str, Any]]) -> list[Any]:
-    """The cursors of statements that were sent together."""
+    """The cursors of statements that were sent together; raises TimedOut where the server has stopped one."""
+    try:
+        return await _sent(connection, statements)
+    except Exception as error:
+        said = _STOPPED.get(getattr(error, "sqlstate", None) or "")
+        if said is None:
+            raise
+        raise TimedOut(said) from None
+
+
+async def _sent(connection: Any, statements: Sequence[tuple[str, Any]]) -> list[Any]:
     if len(statements) == 1:
         # Making a cursor takes longer than all else that the driver does here for a short answer.
         kept = vars(connection)
@@ -227,10 +248,18 @@ class PostgreSQLSnapshot(Snapshot):
         return [_as_it_came(cursor) if each.is_json else await cursor.fetchall() for each, cursor in pairs]
 
     async def close(self) -> None:
-        if self._sending is not None:
-            # Whoever asked has gone.
+        if self._sending is None:
+            await self._end()
+        else:
+            # Whoever asked has gone, and whoever is told so again meanwhile still gives the connection back.
             self._sending.cancel()
-            await asyncio.wait([self._sending])
+            await asyncio.shield(self._end_after(self._sending))
+
+    async def _end_after(self, sending: asyncio.Task[None]) -> None:
+        await asyncio.wait([sending])
+        await self._end()
+
+    async def _end(self) -> None:
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await self._database.give_back(connection, is_long=True)

@@ -9,7 +9,9 @@ BACKENDS = ("rows", "json", "best")
 """How a database may be read."""
 
 
-def database_of(uri: str, observe: Observer | None = None, backend: str = "best") -> Database:
+def database_of(
+    uri: str, observe: Observer | None = None, backend: str = "best", *, time_limit_s: float = 10.0
+) -> Database:
     """The database at a URI that `opening.prepared` has let pass, and how it is to be read (see PostgreSQL).
 
     Raises Unsuitable where it cannot be read so.
@@ -18,4 +20,4 @@ def database_of(uri: str, observe: Observer | None = None, backend: str = "best"
         raise Unsuitable(f"the backend must be one of {', '.join(BACKENDS)}, not {backend}")
     if backend == "json" and uri.startswith("sqlite"):
         raise Unsuitable("SQLite is read as rows: its JSON cuts off the digits of numbers; leave the backend out")
-    return SQLite(uri, observe) if uri.startswith("sqlite") else PostgreSQL(uri, observe, backend)
+    return SQLite(uri, observe) if uri.startswith("sqlite") else PostgreSQL(uri, observe, backend, time_limit_s)

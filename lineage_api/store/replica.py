@@ -70,9 +70,13 @@ async def followed(uri: str, lacking: frozenset[str]) -> None:
         await asyncio.sleep(0.1)
 
 
-def replica_of(uri: str, observe: Observer | None = None, backend: str = "best") -> Database:
+def replica_of(
+    uri: str, observe: Observer | None = None, backend: str = "best", *, time_limit_s: float = 10.0
+) -> Database:
     """The replica at a URI that `prepared` has let pass."""
-    return _SQLiteReplica(uri, observe) if uri.startswith("sqlite") else _PostgreSQLReplica(uri, observe, backend)
+    if uri.startswith("sqlite"):
+        return _SQLiteReplica(uri, observe)
+    return _PostgreSQLReplica(uri, observe, backend, time_limit_s)
 
 
 _SILENT = "The read replica does not answer; try again."

@@ -1,10 +1,13 @@
-"""SQLite, read in snapshots in the process."""
+"""SQLite, read in snapshots in the process: on the event loop what is fast, in a thread what is not."""
 
 import asyncio
 import os
 import sqlite3
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from math import inf
 from time import monotonic
 from typing import Any
 
@@ -18,6 +21,16 @@ from lineage_api.store.uris import existing
 
 POLL_S = 0.1
 """How often it is asked whether anything was committed."""
+TURN_S = 0.02
+"""How long a snapshot may hold the event loop; a statement that takes longer is run again in a thread."""
+THREADS = MAX_CONNECTIONS
+"""How many statements run in threads at the same time: none waits for slower ones, which would be for seconds."""
+MAX_SLOW = 1_000
+"""How many statements are known for having been slow, and begun in a thread."""
+_OPCODES = 1_000
+"""How often it is looked whether the turn is over: each 20 to 50 microseconds, which costs nothing measurable."""
+_OPCODES_IN_THREAD = 50_000
+"""The same in a thread, which waits for the interpreter each time: every few milliseconds."""
 
 
 class SQLite(Database):
@@ -29,6 +42,8 @@ class SQLite(Database):
         super().__init__(observe)
         self._path = make_url(uri).database or ""
         self._idle: list[_Connection] = []
+        self._threads = ThreadPoolExecutor(THREADS, "sqlite")
+        self._slow: OrderedDict[str, None] = OrderedDict()
 
     def snapshot(self) -> "SQLiteSnapshot":
         return SQLiteSnapshot(self)
@@ -45,16 +60,38 @@ class SQLite(Database):
         return self._connected(file)
 
     def give_back(self, connection: "_Connection") -> None:
-        """Returns a connection to the pool."""
+        """Returns a connection to the pool, its transaction ended."""
+        connection.rollback()
         if len(self._idle) < MAX_CONNECTIONS:
             self._idle.append(connection)
         else:
             connection.close()
 
+    def is_slow(self, text: str) -> bool:
+        """Whether a statement took too long for the event loop when it was run last."""
+        return text in self._slow
+
+    def note(self, text: str, *, is_slow: bool) -> None:
+        """Remembers of a statement whether it is slow; of those that were, the last ones."""
+        self._slow.pop(text, None)
+        if is_slow:
+            self._slow[text] = None
+            if len(self._slow) > MAX_SLOW:
+                self._slow.popitem(last=False)
+
+    def in_thread(self, connection: "_Connection", text: str, parameters: Any) -> "Future[Sequence[Row]]":
+        """The rows of a statement, read in a thread until the connection is told to stop."""
+        return self._threads.submit(connection.rows, text, parameters)
+
     def _connected(self, file: "_File") -> "_Connection":
         # Not mode=ro: that cannot read a database in WAL mode whose -shm file is not there yet.
         connection = sqlite3.connect(
-            existing(self._path), uri=True, isolation_level=None, timeout=0, factory=_Connection
+            existing(self._path),
+            uri=True,
+            isolation_level=None,
+            timeout=0,
+            check_same_thread=False,
+            factory=_Connection,
         )
         connection.file = file
         try:
@@ -81,6 +118,7 @@ class SQLite(Database):
                     await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
+        self._threads.shutdown()
         while self._idle:
             self._idle.pop().close()
 
@@ -92,6 +130,22 @@ _File = tuple[int, int]
 class _Connection(sqlite3.Connection):
     file: _File
     """The file that it was opened on."""
+    until = inf
+    """The moment, of `monotonic`, when what it runs is interrupted; its transaction goes on."""
+
+    def rows_until(self, until: float, text: str, parameters: Any) -> Sequence[Row]:
+        """The rows of a statement, if it is done at some moment."""
+        self.until = until
+        self.set_progress_handler(self._is_over, _OPCODES)
+        return self.execute(text, parameters).fetchall()
+
+    def rows(self, text: str, parameters: Any) -> Sequence[Row]:
+        """The rows of a statement, unless it is stopped, from whatever thread."""
+        self.set_progress_handler(self._is_over, _OPCODES_IN_THREAD)
+        return self.execute(text, parameters).fetchall()
+
+    def _is_over(self) -> bool:
+        return monotonic() > self.until
 
 
 def _file(path: str) -> _File:
@@ -122,38 +176,90 @@ class SQLiteSnapshot(Snapshot):
         self._database = database
         self._connection: _Connection | None = None
         self._is_begun = False
+        self._turn_ends = 0.0
+        """When the event loop has been held for long enough; 0 before the first statement."""
+        self._asked = 0
+        """How many statements wait for a thread, or are in one; no other may be run meanwhile."""
+        self._reading: Future[Sequence[Row]] | None = None
+        self._one_by_one = asyncio.Lock()
 
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
-        parameters = statement.parameters(values)
-        rows = self._rows(statement.text, parameters)
-        return self._rows_later(statement.text, parameters) if rows is None else rows
+        text, parameters = statement.text, statement.parameters(values)
+        if self._asked or self._database.is_slow(text):
+            return self._rows_later(text, parameters)
+        now = monotonic()
+        if not self._turn_ends:
+            self._turn_ends = now + TURN_S
+        elif now > self._turn_ends:
+            return self._rows_later(text, parameters)
+        rows = self._rows(text, parameters, now + TURN_S)
+        return self._rows_later(text, parameters) if rows is None else rows
 
-    def _rows(self, text: str, parameters: Any) -> Sequence[Row] | None:
-        """The rows of a statement; None while another process keeps readers out, before the first has been read."""
+    def _rows(self, text: str, parameters: Any, until: float) -> Sequence[Row] | None:
+        """The rows of a statement; None where it is to be run again.
+
+        That is while another process keeps readers out, before the first row has been read; and where it is slow.
+        """
         try:
-            if self._connection is None:
-                self._connection = self._database.take()
-                self._connection.execute("BEGIN")
-            # The first one takes the lock that later ones share.
-            rows = self._connection.execute(text, parameters).fetchall()
+            rows = self._begun().rows_until(until, text, parameters)
         except sqlite3.OperationalError as error:
-            if self._is_begun or not _is_busy(error):
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                self._is_begun = True  # what it has read is kept to: the transaction survives
+                self._database.note(text, is_slow=True)
+            elif self._is_begun or not _is_busy(error):
                 raise
             return None
         self._is_begun = True
         self._database.observe(text)
         return rows
 
+    def _begun(self) -> _Connection:
+        """The connection, in a transaction; the first statement takes the lock that later ones share."""
+        if self._connection is None:
+            self._connection = self._database.take()
+            self._connection.execute("BEGIN")
+        return self._connection
+
     async def _rows_later(self, text: str, parameters: Any) -> Sequence[Row]:
-        end = monotonic() + LOCK_WAIT_S
-        while (rows := self._rows(text, parameters)) is None:
-            if monotonic() > end:
+        """The rows of a statement, read in a thread; what is asked for meanwhile waits for them."""
+        self._asked += 1
+        try:
+            locked_out_at = monotonic() + LOCK_WAIT_S
+            async with self._one_by_one:
+                rows = await self._rows_unlocked(text, parameters, locked_out_at)
+        finally:
+            self._asked -= 1
+            self._turn_ends = monotonic() + TURN_S
+        self._database.observe(text)
+        return rows
+
+    async def _rows_unlocked(self, text: str, parameters: Any, locked_out_at: float) -> Sequence[Row]:
+        while True:
+            try:
+                return await self._rows_in_thread(text, parameters)
+            except sqlite3.OperationalError as error:
+                if self._is_begun or not _is_busy(error):
+                    raise
+            if monotonic() > locked_out_at:
                 raise TimedOut("The database is locked by another process; try again.")
             await asyncio.sleep(0.01)
+
+    async def _rows_in_thread(self, text: str, parameters: Any) -> Sequence[Row]:
+        connection, began = self._begun(), monotonic()
+        connection.until = inf
+        self._reading = self._database.in_thread(connection, text, parameters)
+        rows = await asyncio.wrap_future(self._reading)
+        self._is_begun = True
+        self._database.note(text, is_slow=monotonic() - began > TURN_S / 2)
         return rows
 
     async def close(self) -> None:
-        if self._connection is not None:
-            self._connection.rollback()
-            self._database.give_back(self._connection)
-            self._connection, self._is_begun = None, False
+        connection, self._connection, self._is_begun, self._turn_ends = self._connection, None, False, 0.0
+        if connection is None:
+            return
+        if self._reading is None or self._reading.done():
+            self._database.give_back(connection)
+        else:
+            # Whoever asked has gone; the thread gives it back as soon as it has noticed.
+            connection.until = 0.0
+            self._reading.add_done_callback(lambda _: self._database.give_back(connection))

@@ -117,6 +117,17 @@ def text(url: URL) -> str:
     return plain if make_url(plain) == url else url.render_as_string(hide_password=False)
 
 
+def only_read(uri: str) -> str:
+    """The URI by which nothing can be written into a database; of SQLite as it is, since its readers see to that."""
+    if not uri.startswith("postgresql"):
+        return uri
+    url = make_url(uri)
+    given = url.query.get("options", ())
+    # No space, which would be written as `+`, and read as that.
+    options = "\t".join([*([given] if isinstance(given, str) else given), "-cdefault_transaction_read_only=on"])
+    return url.update_query_dict({"options": options}).render_as_string(hide_password=False)
+
+
 def shown(url: URL) -> str:
     """The URI without passwords."""
     return masked(text(url))

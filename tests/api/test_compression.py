@@ -7,6 +7,7 @@ import threading
 import zlib
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from backports import zstd
 
@@ -15,9 +16,12 @@ from lineage_api.api.accepted import weights
 from lineage_api.api.compression import CODINGS, LEAST_BYTES, Coding
 from lineage_api.app import create_app
 from lineage_api.config import Settings
+from tests.asking import without_cost
 from tests.serving import served
 
 DECODED = {"zstd": zstd.decompress, "gzip": lambda body: zlib.decompress(body, wbits=31), None: bytes}
+MANY = {"max_aliases": 200, "max_root_fields": 200}
+"""So many times a question is asked at once."""
 TEXT = "".join(f"{number} is the square of {number**0.5}; " for number in range(150))
 
 
@@ -30,6 +34,18 @@ def query(times):
 def answer(times):
     """What that is answered."""
     return {"data": {**{f"e{i}": {"tags": [{"value": TEXT}]} for i in range(times)}, "__typename": "Query"}}
+
+
+@pytest.fixture(name="http")
+async def asking(small):
+    """Asks a server that answers long questions, in the process."""
+    app = create_app(Settings(backend_store_uri=small.uri, **MANY))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
+    ):
+        yield client
 
 
 @pytest.fixture
@@ -79,13 +95,13 @@ async def test_what_the_client_likes_best(texts, http, accepted, coding):
     assert answered.headers.get("content-encoding") == coding
     assert answered.headers["content-type"] == "application/json; charset=utf-8"
     assert answered.headers["vary"] == "accept, accept-encoding"
-    assert json.loads(DECODED[coding](body)) == answer(3)
+    assert without_cost(json.loads(DECODED[coding](body))) == answer(3)
     assert coding is None or len(body) < len(DECODED[coding](body)) / 2
 
 
 async def test_who_says_nothing(texts):
     """Who does not say what can be decoded gets the answer as it is."""
-    with served(create_app(Settings(backend_store_uri=texts.uri))) as address:
+    with served(create_app(Settings(backend_store_uri=texts.uri, **MANY))) as address:
         connection = http.client.HTTPConnection(address.removeprefix("http://"))
         connection.putrequest("POST", "/graphql", skip_accept_encoding=True)
         body = json.dumps({"query": query(3)}).encode()
@@ -95,7 +111,7 @@ async def test_who_says_nothing(texts):
         answered = connection.getresponse()
 
         assert answered.getheader("content-encoding") is None
-        assert json.loads(answered.read()) == answer(3)
+        assert without_cost(json.loads(answered.read())) == answer(3)
         connection.close()
 
 
@@ -106,12 +122,12 @@ async def test_several_headers_that_accept(texts, http):
     answered = await http.post("/graphql", json={"query": query(1)}, headers=headers)
 
     assert answered.headers["content-encoding"] == "gzip"
-    assert answered.json() == answer(1)
+    assert without_cost(answered.json()) == answer(1)
 
 
 def of_length(length):
     """A query that is answered in so many bytes."""
-    name = "a" * (length - len('{"data":{"":"Query"}}'))
+    name = "a" * (length - len('{"data":{"":"Query"},"extensions":{"cost":{"requested":0,"actual":0}}}'))
     return f"{{ {name}: __typename }}"
 
 
@@ -128,19 +144,19 @@ async def test_short_answers(http, length, coding):
 @pytest.mark.parametrize("coding", ["zstd", "gzip"])
 async def test_errors(http, coding):
     """They are compressed as well."""
-    unknown = " ".join(f"a{i}: nothing" for i in range(50))
+    unknown = " ".join(f"a{i}: nothing{'_' * 300}" for i in range(5))
 
     answered, body = await received(http, f"{{ {unknown} }}", coding, accept="application/graphql-response+json")
 
     assert (answered.status_code, answered.headers["content-encoding"]) == (400, coding)
-    assert len(json.loads(DECODED[coding](body))["errors"]) == 50
+    assert len(json.loads(DECODED[coding](body))["errors"]) == 5
 
 
 @pytest.mark.parametrize(("coding", "times"), [("zstd", 3), ("zstd", 120), ("gzip", 3), ("gzip", 120)])
 def test_methods(texts, coding, times):
     """GET and POST get the same bytes, by a real server; HEAD the same headers."""
     path = "/graphql?" + urlencode({"query": query(times)})
-    with served(create_app(Settings(backend_store_uri=texts.uri))) as address:
+    with served(create_app(Settings(backend_store_uri=texts.uri, **MANY))) as address:
         connection = http.client.HTTPConnection(address.removeprefix("http://"))
         answers = {}
         for method in ("GET", "HEAD", "POST"):
@@ -154,7 +170,7 @@ def test_methods(texts, coding, times):
 
     *head, body = answers["GET"]
     assert head == [200, coding, str(len(body)), "accept, accept-encoding"]
-    assert json.loads(DECODED[coding](body)) == answer(times)
+    assert without_cost(json.loads(DECODED[coding](body))) == answer(times)
     assert answers["POST"] == answers["GET"]
     assert answers["HEAD"] == (*head, b"")
 
@@ -179,9 +195,9 @@ async def test_nobody_waits_for_a_long_answer(texts, http, monkeypatch, coding):
     _, short = await received(http, query(3), coding)
     assert not any(task.done() for task in long)
     may_end.set()
-    whole = [json.loads(DECODED[coding](body)) for _, body in await asyncio.gather(*long)]
+    whole = [without_cost(json.loads(DECODED[coding](body))) for _, body in await asyncio.gather(*long)]
 
-    assert json.loads(DECODED[coding](short)) == answer(3)
+    assert without_cost(json.loads(DECODED[coding](short))) == answer(3)
     assert whole == [answer(120)] * len(long)
 
 
@@ -205,17 +221,17 @@ async def test_a_client_that_does_not_wait(texts, http, monkeypatch, coding):
     _, body = await received(http, query(3), coding)
 
     assert gone.cancelled() or gone.cancelling()
-    assert json.loads(DECODED[coding](body)) == answer(3)
+    assert without_cost(json.loads(DECODED[coding](body))) == answer(3)
 
 
 async def test_threads_end_with_the_server(texts):
     """Those that compressed are gone when it has stopped."""
     before = threading.active_count()
-    with served(create_app(Settings(backend_store_uri=texts.uri))) as address:
+    with served(create_app(Settings(backend_store_uri=texts.uri, **MANY))) as address:
         connection = http.client.HTTPConnection(address.removeprefix("http://"))
         sent = json.dumps({"query": query(120)})
         connection.request("POST", "/graphql", sent, {"accept-encoding": "zstd", "content-type": "application/json"})
-        assert json.loads(zstd.decompress(connection.getresponse().read())) == answer(120)
+        assert without_cost(json.loads(zstd.decompress(connection.getresponse().read()))) == answer(120)
         connection.close()
 
     assert threading.active_count() == before

@@ -4,12 +4,14 @@ import pytest
 
 from lineage_api.api import documents
 from lineage_api.api.documents import PARSE_FAILED, VALIDATION_FAILED, Documents, NotValid
+from lineage_api.api.limits import limits_of
 from lineage_api.api.schema import executable
+from lineage_api.config import Settings
 
 
 @pytest.fixture
 def known():
-    return Documents(executable(), max_tokens=2_000)
+    return Documents(executable(), limits_of(Settings()))
 
 
 def test_a_document_is_parsed_once(known):

@@ -155,8 +155,8 @@ def test_queries_and_mutations_are_answered(empty):
     assert [answer.text for answer in answers] == [
         f"event: next\ndata: {data}\n\nevent: complete\ndata:\n\n"
         for data in (
-            '{"data":{"createRegisteredModel":{"errors":[]}}}',
-            '{"data":{"registeredModel":{"name":"m"}}}',
+            '{"data":{"createRegisteredModel":{"errors":[]}},"extensions":{"cost":{"requested":1,"actual":1}}}',
+            '{"data":{"registeredModel":{"name":"m"}},"extensions":{"cost":{"requested":1,"actual":1}}}',
         )
     ]
     assert "connection" not in answers[-1].headers

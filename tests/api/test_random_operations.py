@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url
 
 from lineage_api.api.context import Context
+from lineage_api.api.limits import Limits, limits_of
 from lineage_api.api.schema import executable
 from lineage_api.config import Settings
 from lineage_api.engine import ColumnarExecutionContext, answer
@@ -87,7 +88,11 @@ class Asked:
         """The back ends by which the database writes the answer, or parts of it."""
         self._failures = Failures()
         self._artifacts = Artifacts(Settings().artifacts_destination, Settings().artifact_time_limit_s)
-        self._services = {Artifacts: self._artifacts, ModelFiles: ModelFiles(self._artifacts)}
+        self._services = {
+            Artifacts: self._artifacts,
+            ModelFiles: ModelFiles(self._artifacts),
+            Limits: limits_of(Settings()),
+        }
         self._runner.run(self._database.open())
         self._at_once = None if uri.startswith("sqlite") else AtOnce(uri)
 

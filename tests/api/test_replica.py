@@ -27,6 +27,7 @@ from lineage_api.migrations import recording
 from lineage_api.store import replica
 from lineage_api.store.opening import head_revision, prepared
 from lineage_api.store.reading import database_of
+from tests.asking import without_cost
 from tests.changing import Changer
 from tests.stores import POSTGRESQL, Store
 
@@ -72,7 +73,7 @@ async def asking(store, copy, observe=None, **more):
 
 async def asked(http, query, **more):
     """The whole answer to a query."""
-    return (await http.post("/graphql", json={"query": query, **more})).json()
+    return without_cost((await http.post("/graphql", json={"query": query, **more})).json())
 
 
 def everything(uri):
@@ -178,7 +179,7 @@ async def test_without_a_replica(both):
         app = create_app(settings)
         transport = httpx.ASGITransport(app)
         async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport) as http:
-            answer = (await http.post("http://localhost/graphql", json={"query": query})).json()
+            answer = without_cost((await http.post("http://localhost/graphql", json={"query": query})).json())
         assert answer == {"data": {"registeredModel": {"description": "primary"}}}
 
 

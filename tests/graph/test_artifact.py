@@ -21,6 +21,12 @@ def write(folder, files):
 
 
 @pytest.fixture
+def settings():
+    """Folders in folders may hold more than may be asked for."""
+    return {"max_cost": 10**15}
+
+
+@pytest.fixture
 def model(store):
     """A logged model with FILES; it is also version 1 of `m`."""
     made = store.logged_model(store.experiment("e"))

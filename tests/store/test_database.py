@@ -19,6 +19,7 @@ from lineage_api.store.database import MAX_CONNECTIONS
 from lineage_api.store.opening import head_revision
 from lineage_api.store.postgresql import MAX_AT_HAND
 from lineage_api.store.reading import database_of
+from lineage_api.store.sqlite import MAX_SLOW
 from tests.conftest import Templates
 from tests.processes import locked
 from tests.stores import POSTGRESQL, Store, has_postgresql
@@ -286,7 +287,7 @@ async def test_who_is_cancelled_gives_its_connection_back(on_postgresql):
             await asyncio.gather(*tasks, return_exceptions=True)
 
         start = time.monotonic()
-        assert await asyncio.gather(*(names(database) for _ in range(2 * MAX_CONNECTIONS))) == [["Default"]] * 32
+        assert await asyncio.gather(*(names(database) for _ in range(2 * MAX_CONNECTIONS))) == [["Default"]] * 64
         assert time.monotonic() - start < 1.5
 
 
@@ -414,7 +415,7 @@ async def test_connections_at_hand(on_postgresql):
     """Some are kept, more are given back to the pool, and those that wait come first."""
     async with opened(on_postgresql.uri) as database:
         for _ in range(3):
-            assert await asyncio.gather(*(names(database) for _ in range(3 * MAX_CONNECTIONS))) == [["Default"]] * 48
+            assert await asyncio.gather(*(names(database) for _ in range(3 * MAX_CONNECTIONS))) == [["Default"]] * 96
         assert len(database._at_hand) <= MAX_AT_HAND
 
     assert database._at_hand == []
@@ -450,3 +451,190 @@ async def test_an_outage(far, road, caplog):
                 break
             except TimedOut:
                 assert time.monotonic() - start < 4
+
+
+COUNTING = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {}) SELECT max(i) FROM n"
+ENDLESS = COUNTING.format(10**12)
+
+
+def running(uri):
+    """How many statements run in a database of PostgreSQL that count for ever."""
+    with psycopg.connect(uri) as connection:
+        [[found]] = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND state = 'active' AND query LIKE 'WITH RECURSIVE n%'"
+        )
+        return found
+
+
+async def until(condition):
+    """Waits for something to become true, for as long as a busy machine may take."""
+    async with asyncio.timeout(30):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+async def longest_hold(work):
+    """The result of work, and the longest time, in seconds, for which it did not let others run."""
+    longest, doing = 0.0, asyncio.ensure_future(work)
+    while not doing.done():
+        start = time.monotonic()
+        await asyncio.sleep(0)
+        longest = max(longest, time.monotonic() - start)
+    return await doing, longest
+
+
+async def test_a_slow_statement_keeps_its_snapshot(file):
+    """It is begun on the event loop, interrupted, and run again in a thread, in the same transaction."""
+    with closing(sqlite3.connect(file)) as writer:
+        writer.execute("PRAGMA journal_mode = WAL")
+        text = COUNTING.format(3_000_000).replace("max(i)", "max(i), (SELECT name FROM experiments LIMIT 1)")
+        async with opened(f"sqlite:///{file}") as database, snapshot_of(database) as snapshot:
+            later = snapshot.fetch(Statement(text, {}, ()), {})
+            assert not isinstance(later, Sequence)
+            assert database.is_slow(text)
+            # Interrupted was the first statement: what it would have seen is kept to all the same.
+            writer.execute("UPDATE experiments SET name = 'changed'")
+            writer.commit()
+            assert [tuple(row) for row in await later] == [(3_000_000, "Default")]
+            assert await rows(snapshot, NAMES) == [("Default",)]
+            assert await names(database) == ["changed"]
+
+
+async def test_a_statement_is_slow_as_long_as_it_is(file):
+    """What was slow is begun in a thread, until it is fast again."""
+    async with opened(f"sqlite:///{file}") as database:
+        database.note(NAMES, is_slow=True)
+        async with snapshot_of(database) as snapshot:
+            assert not isinstance(later := snapshot.fetch(Statement(NAMES, {}, ()), {}), Sequence)
+            assert await later == [("Default",)]
+        async with asyncio.timeout(30):
+            while database.is_slow(NAMES):  # for a moment, on a busy machine, it may have been
+                assert await names(database) == ["Default"]
+        async with snapshot_of(database) as snapshot:
+            assert snapshot.fetch(Statement(NAMES, {}, ()), {}) == [("Default",)]
+
+
+async def test_only_so_many_statements_are_known_to_be_slow(file):
+    """The one that was slow longest ago is forgotten."""
+    async with opened(f"sqlite:///{file}") as database:
+        for number in range(MAX_SLOW + 1):
+            database.note(str(number), is_slow=True)
+        assert [database.is_slow(str(number)) for number in (0, 1, MAX_SLOW)] == [False, True, True]
+
+
+async def test_what_is_asked_beside_a_slow_statement_waits_for_it(file):
+    """A connection runs one statement at a time, and each gets its own rows."""
+    async with opened(f"sqlite:///{file}") as database, snapshot_of(database) as snapshot:
+        found = await asyncio.gather(
+            rows(snapshot, COUNTING.format(1_000_000)),
+            rows(snapshot, NAMES),
+            rows(snapshot, COUNTING.format(1_000_001)),
+        )
+        assert found == [[(1_000_000,)], [("Default",)], [(1_000_001,)]]
+        with pytest.raises(sqlite3.OperationalError, match="no such table: missing"):
+            await asyncio.gather(rows(snapshot, COUNTING.format(1_000_002)), rows(snapshot, "SELECT 1 FROM missing"))
+        assert await rows(snapshot, NAMES) == [("Default",)]
+
+
+async def test_slow_statements_do_not_hold_others_up(file):
+    """The event loop goes on while they run."""
+    async with opened(f"sqlite:///{file}") as database:
+
+        async def slow():
+            async with snapshot_of(database) as snapshot:
+                return await rows(snapshot, COUNTING.format(5_000_000))
+
+        start = time.monotonic()
+        [_, held] = await longest_hold(slow())
+        assert held < max(0.25, (time.monotonic() - start) / 2)
+
+
+async def test_who_stops_waiting_for_a_slow_statement(store):
+    """It is stopped in the database as well, and its connection is there for the next one."""
+    async with opened(store.uri) as database:
+
+        async def endless():
+            async with snapshot_of(database) as snapshot:
+                await rows(snapshot, ENDLESS)
+
+        async def are_running():
+            return await asyncio.to_thread(running, store.uri) == 20
+
+        async def is_stopped():
+            if store.kind == "postgresql":
+                return await asyncio.to_thread(running, store.uri) == 0
+            return all(not connection.in_transaction for connection in database._idle) and len(database._idle) == 20
+
+        tasks = [asyncio.create_task(endless()) for _ in range(20)]
+        if store.kind == "postgresql":
+            await until(are_running)
+        await asyncio.sleep(0.2)
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+
+        assert [type(end) for end in ends] == [asyncio.CancelledError] * 20
+        await until(is_stopped)
+        assert await asyncio.gather(*(names(database) for _ in range(40))) == [["Default"]] * 40
+
+
+async def test_who_stops_waiting_twice(store):
+    """As when an operation's time is over at the moment at which its client leaves: nothing is lost."""
+    async with opened(store.uri) as database:
+
+        async def endless():
+            async with snapshot_of(database) as snapshot:
+                await rows(snapshot, ENDLESS)
+
+        for _ in range(MAX_CONNECTIONS + 1):
+            task = asyncio.create_task(endless())
+            await asyncio.sleep(0.02)
+            task.cancel()
+            await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+        assert (
+            await asyncio.gather(*(names(database) for _ in range(MAX_CONNECTIONS))) == [["Default"]] * MAX_CONNECTIONS
+        )
+
+
+async def test_a_database_is_closed_while_a_statement_runs(file):
+    """The thread is not left behind, nor the file open."""
+    before = open_files()
+    async with opened(f"sqlite:///{file}") as database:
+        snapshot = database.snapshot()
+        task = asyncio.create_task(rows(snapshot, ENDLESS))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await snapshot.close()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert open_files() == before
+
+
+async def test_the_server_stops_what_takes_too_long(on_postgresql):
+    """It has the time limit too, for when nobody is left who would cancel."""
+    async with opened(on_postgresql.uri, time_limit_s=0.2) as database:
+        async with snapshot_of(database) as snapshot:
+            with pytest.raises(TimedOut, match=r"^This takes too long; ask for less\.$"):
+                await rows(snapshot, "SELECT pg_sleep(20)")
+        async with snapshot_of(database) as snapshot:
+            with pytest.raises(TimedOut, match=r"^This takes too long; ask for less\.$"):
+                await snapshot.fetch_json(Statement("SELECT pg_sleep(20)", {}, ()), {}, is_all=True)
+        assert await names(database) == ["Default"]
+
+
+async def test_a_table_that_is_locked(on_postgresql, monkeypatch):
+    """A lock on PostgreSQL is waited for, but not for ever."""
+    monkeypatch.setattr("lineage_api.store.postgresql.LOCK_TIMEOUT_S", 0.2)
+    with psycopg.connect(on_postgresql.uri) as other:
+        other.execute("LOCK TABLE experiments")
+        async with opened(on_postgresql.uri) as database:
+            with pytest.raises(TimedOut, match=r"^The database is locked; try again\.$"):
+                await names(database)
+            other.rollback()
+            assert await names(database) == ["Default"]

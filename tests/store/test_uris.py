@@ -1,10 +1,12 @@
 import sys
 
 import pytest
+import sqlalchemy
 
 from lineage_api.errors import Unsuitable
 from lineage_api.store.engines import reading
-from lineage_api.store.uris import masked, recordable_url, text
+from lineage_api.store.uris import masked, only_read, recordable_url, text
+from tests.stores import POSTGRESQL, has_postgresql
 
 
 @pytest.mark.parametrize(
@@ -51,3 +53,16 @@ def test_the_driver_of_mariadb_is_not_installed(monkeypatch):
     with pytest.raises(Unsuitable, match="not installed") as refusal:
         reading("mysql+pymysql://h/d")
     assert str(refusal.value).endswith("pip install 'lineage-api[mysql]'")
+
+
+@pytest.mark.parametrize("more", ["", "?options=-csearch_path%3Dpublic"])
+def test_a_database_that_is_only_read(templates, tmp_path, more):
+    """PostgreSQL refuses to write there, whatever else the URI asks for; a file of SQLite is refused by its readers."""
+    assert only_read("sqlite:////a/b.db") == "sqlite:////a/b.db"
+    if not has_postgresql():
+        pytest.skip(f"no PostgreSQL answers at {POSTGRESQL}")
+    uri = templates.copy("postgresql", tmp_path)
+    engine = sqlalchemy.create_engine(only_read(uri + more), poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection, pytest.raises(sqlalchemy.exc.DBAPIError, match="read-only transaction"):
+        connection.execute(sqlalchemy.text("CREATE TABLE t (i int)"))
+    templates.drop(uri)

@@ -1,0 +1,76 @@
+"""What one request may ask for: all limits in one list, which clients can read too."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lineage_api.config import Settings
+from lineage_api.engine.nouns import noun
+from lineage_api.errors import TooMuch
+
+MOST_TOLD = 10**9
+"""A number beyond it is not told exactly: fragments in fragments make numbers with a hundred digits."""
+
+
+@noun
+class Limits:
+    """What one request may ask for; whatever is over a limit is refused as a whole, before anything is executed."""
+
+    max_body_bytes: int
+    """How long the body of a request by HTTP may be."""
+    max_document_bytes: int
+    """How long a document may be."""
+    max_document_tokens: int
+    """How many tokens a document may have, comments apart."""
+    max_comments: int
+    """How many comments a document may have."""
+    max_operations: int
+    """How many operations a document may have."""
+    max_variables: int
+    """How many variables an operation may declare."""
+    max_list_items: int
+    """How many items a list in an argument or a variable may have."""
+    max_depth: int
+    """How deep fields may stand below each other, those at the root and those of introspection included."""
+    max_root_fields: int
+    """How many fields an operation may select at its root."""
+    max_aliases: int
+    """How many fields with an alias an operation may select, each as often as fragments repeat it."""
+    max_fields: int
+    """How many fields an operation may select, each as often as fragments repeat it."""
+    max_directives: int
+    """How many directives an operation may have, each as often as fragments repeat it."""
+    max_page: int
+    """How many items a page may have, where the argument does not say otherwise."""
+    max_cost: int
+    """How many objects an operation may ask for: those of pages within pages, multiplied, and those that fields lead
+    to. Lists without pages count nothing. `extensions.cost` of an answer says how many it asked for, and got."""
+    max_rows: int
+    """How many values the lists without pages in an answer may have in all; those beyond are errors in their place."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Those that are set."""
+    return Limits(**{name: getattr(settings, name) for name in Limits.__annotations__})
+
+
+def as_set(limits: Limits) -> list[Limits]:
+    """The values of the root field that tells clients of them."""
+    return [limits]
+
+
+def require_within(what: str, number: int, most: int) -> None:
+    """Raises TooMuch with both numbers where one is over a limit."""
+    if number > most:
+        told = str(number) if number <= MOST_TOLD else f"over {MOST_TOLD}"
+        raise TooMuch(f"Too much is asked for at once: {what} {told}, at most {most} are answered.")
+
+
+def require_short_lists(variables: Mapping[str, Any], most: int) -> None:
+    """Raises TooMuch where a list among the values of variables is too long, at any depth."""
+    waiting = [value for value in variables.values() if type(value) in (list, dict)]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is list:
+            require_within("items of a list", len(value), most)
+        parts = value if type(value) is list else value.values()
+        waiting.extend(part for part in parts if type(part) in (list, dict))

@@ -1,0 +1,158 @@
+"""Places to run: how many there are, who gets one, and who is refused."""
+
+import asyncio
+import contextlib
+
+import httpx
+import pytest
+from graphql import OperationType
+
+from lineage_api.api.admission import Admission, Places
+from lineage_api.app import create_app
+from lineage_api.config import Settings
+from lineage_api.errors import Overloaded
+from tests.api.slow import SLOW, make_slow, running
+from tests.following import talking, until
+from tests.serving import served_here
+
+
+async def take(places, name, got, go_on):
+    """Takes a place, says so, and keeps it until it is told to go on."""
+    async with places:
+        got.append(name)
+        await go_on.wait()
+
+
+async def settle():
+    """Lets everything happen that can."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def test_first_come_first_served():
+    """Who comes when all places are taken gets one in turn; who leaves the queue is not waited for."""
+    places, got, ends = Places(2, 10, None), [], [asyncio.Event() for _ in range(6)]
+    tasks = [asyncio.create_task(take(places, name, got, ends[name])) for name in range(6)]
+    await settle()
+    assert got == [0, 1]
+    tasks[2].cancel()
+    ends[1].set()
+    await settle()
+    assert got == [0, 1, 3]
+    for end in ends:
+        end.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert got == [0, 1, 3, 4, 5]
+
+
+async def test_who_leaves_when_given_a_place():
+    """Whoever is told at the same moment to stop and that there is a place passes it on."""
+    places, got, ends = Places(1, 10, None), [], [asyncio.Event() for _ in range(3)]
+    tasks = [asyncio.create_task(take(places, name, got, ends[name])) for name in range(3)]
+    await settle()
+    ends[0].set()
+    while not tasks[0].done():
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+    ends[2].set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert got == [0, 2]
+    async with places:
+        pass
+
+
+async def test_the_last_who_may_wait():
+    """The next one is refused, until somebody has gone."""
+    places, got, end = Places(1, 2, None), [], asyncio.Event()
+    tasks = [asyncio.create_task(take(places, name, got, end)) for name in range(3)]
+    await settle()
+    with pytest.raises(Overloaded):
+        async with places:
+            pass
+    tasks[1].cancel()
+    await settle()
+    tasks.append(asyncio.create_task(take(places, 3, got, end)))
+    await settle()
+    end.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert got == [0, 2, 3]
+
+
+async def test_who_has_waited_too_long():
+    """They are refused, and leave no gap."""
+    places, got, end = Places(1, 10, 0.05), [], asyncio.Event()
+    first = asyncio.create_task(take(places, 0, got, end))
+    await settle()
+    with pytest.raises(Overloaded):
+        async with places:
+            pass
+    end.set()
+    await first
+    async with places:
+        pass
+
+
+async def test_each_kind_has_places_of_its_own():
+    """Changes keep nobody from reading, and any number of events may wait."""
+    admission = Admission(max_running=2, max_waiting=0, wait_s=1)
+    async with contextlib.AsyncExitStack() as stack:
+        for kind, count in ((OperationType.QUERY, 2), (OperationType.MUTATION, 1), (OperationType.SUBSCRIPTION, 1)):
+            for _ in range(count):
+                await stack.enter_async_context(admission.place(kind))
+        for kind in (OperationType.QUERY, OperationType.MUTATION):
+            with pytest.raises(Overloaded):
+                await stack.enter_async_context(admission.place(kind))
+        events = [asyncio.create_task(admission.place(OperationType.SUBSCRIPTION).__aenter__()) for _ in range(300)]
+        await settle()
+        assert not any(each.done() for each in events)
+        for each in events:
+            each.cancel()
+        await asyncio.gather(*events, return_exceptions=True)
+
+
+REFUSAL = {
+    "message": "Too many operations wait to be run; nothing was begun. Try again in a moment.",
+    "extensions": {"code": "OVERLOADED"},
+}
+
+
+async def test_a_server_that_has_enough_to_do(store):
+    """Over HTTP it answers 503 and says when to come again, over WebSockets by an error; a place is free in the end."""
+    make_slow(store)
+    app = create_app(Settings(backend_store_uri=store.uri, max_running=1, max_waiting=1, time_limit_s=600))
+    async with served_here(app) as address, httpx.AsyncClient(base_url=address, timeout=60) as http:
+        slow = asyncio.create_task(http.post("/graphql", json={"query": SLOW}))
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(running, store) != 1:
+                await asyncio.sleep(0.01)
+        waiting = asyncio.create_task(http.post("/graphql", json={"query": "{ __typename }"}))
+        places = app.state.executor._running._admission.place(OperationType.QUERY)
+        await until(lambda: len(places._waiting) == 1)
+
+        for query in ("{ __typename }", "{ __schema { queryType { name } } }", SLOW):
+            refused = await http.post("/graphql", json={"query": query})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json() == {"errors": [REFUSAL]}
+        async with talking(address) as talk:
+            await talk.ask("{ __typename }")
+            assert await talk.refusal() == REFUSAL
+        change = await http.post("/graphql", json={"query": "mutation { __typename }"})
+        assert change.json()["data"] == {"__typename": "Mutation"}
+
+        slow.cancel()
+        assert (await waiting).json()["data"] == {"__typename": "Query"}
+
+
+async def test_as_many_websockets_as_may_be_open(small):
+    """The next one is refused at the handshake, until one is closed."""
+    app = create_app(Settings(backend_store_uri=small.uri, max_websockets=1))
+    async with served_here(app) as address:
+        async with talking(address):
+            with pytest.raises(Exception, match="HTTP 503"):
+                async with talking(address):
+                    pass
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(Exception):
+                    async with talking(address):
+                        break
