@@ -78,9 +78,6 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     feed = Feed(databases.primary)
     services: dict[type, Any] = {Artifacts: artifacts, ModelFiles: files, Registry: registry, Feed: feed}
     limits = services[Limits] = limits_of(settings)
-    if settings.only_trusted and not settings.trusted_documents:
-        raise Unsuitable("--only-trusted needs --trusted-documents, the file that says which they are")
-    manifest = trusted.read(settings.trusted_documents) if settings.trusted_documents else None
     executor = Executor(
         schema,
         databases,
@@ -88,7 +85,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         limits,
         Running(time_limit_s=settings.time_limit_s, max_running=settings.max_running, max_waiting=settings.max_waiting),
         max_answer_bytes=settings.max_answer_bytes,
-        trusted=TrustedDocuments(manifest, is_only=settings.only_trusted, may_introspect=settings.allow_introspection),
+        trusted=_trusted(settings),
     )
     networks = addresses.networks(settings.webhook_networks or "")
     deliverer = Deliverer(settings.backend_store_uri, feed, EventFacts(executor).of, networks)
@@ -141,6 +138,15 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
     app.state.executor = executor
     app.state.streams = OpenStreams()
     return app
+
+
+def _trusted(settings: Settings) -> TrustedDocuments:
+    """The documents of the manifest, where there is one."""
+    file = settings.trusted_documents
+    if settings.only_trusted and not file:
+        raise Unsuitable("--only-trusted needs --trusted-documents, the file that says which they are")
+    documents = trusted.read(file) if file else None
+    return TrustedDocuments(documents, is_only=settings.only_trusted, may_introspect=settings.allow_introspection)
 
 
 async def answered(
