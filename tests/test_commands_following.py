@@ -10,6 +10,7 @@ from lineage_api.app import create_app
 from lineage_api.commands import following
 from lineage_api.commands.following import Place, followed
 from lineage_api.commands.serve import listening
+from lineage_api.commands.tokens import create
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
 from lineage_api.graph.identity import encoded
@@ -346,3 +347,20 @@ async def test_a_server_without_encryption():
     async with scripted("") as (url, _), following_(at(url.replace("http:", "https:"))) as event:
         with pytest.raises(Unsuitable, match="does not speak TLS"):
             await event()
+
+
+async def test_a_server_that_asks_who_is_there(small, tmp_path):
+    """It is followed by a token that is valid there; without one, or with another, a line says what is missing."""
+    file = str(tmp_path / "tokens.json")
+    _, secret = create(file, "ci", "reader", None)
+    settings = Settings(backend_store_uri=small.uri, tokens=file)
+    small.registered_model("a")
+    with served(create_app(settings)) as url:
+        names = []
+        place = Place(settings, url, secret)
+        await asyncio.wait_for(take(followed(place, ALL, BEGIN), names, 1), PATIENCE_S)
+        assert names == ["a"]
+        for token in (None, "another"):
+            with pytest.raises(Unsuitable, match="give --token"):
+                await take(followed(Place(settings, url, token), ALL, BEGIN), [], 1)
+    assert secret not in repr(place)

@@ -4,7 +4,8 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +49,8 @@ class Place:
 
     settings: Settings
     url: str | None = None
+    token: str | None = field(default=None, repr=False)
+    """By which the server knows who asks."""
 
 
 Answers = Callable[[str, Mapping[str, Any]], AsyncGenerator[Any, None]]
@@ -72,7 +75,7 @@ async def followed(place: Place, wanted: Mapping[str, Any], after: str | None) -
     Raises Misplaced where the event that is named is none, and Unsuitable where nothing can be followed.
     """
     attempts, now_s = 0, asyncio.get_running_loop().time
-    async with _in_database(place.settings) if place.url is None else _at_server(place.url) as answers:
+    async with _in_database(place.settings) if place.url is None else _at_server(place.url, place.token) as answers:
         while True:
             began_s = now_s()
             try:
@@ -147,13 +150,12 @@ async def _in_database(settings: Settings) -> AsyncIterator[Answers]:
 
 
 @asynccontextmanager
-async def _at_server(url: str) -> AsyncIterator[Answers]:
+async def _at_server(url: str, token: str | None) -> AsyncIterator[Answers]:
     endpoint, name = _endpoint(url)
+    headers = {"accept": "text/event-stream"} | ({"authorization": f"Bearer {token}"} if token else {})
     # A server sends a sign of life every 15 s.
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-    session = aiohttp.ClientSession(
-        timeout=timeout, headers={"accept": "text/event-stream"}, read_bufsize=_MOST_BUFFERED_BYTES
-    )
+    session = aiohttp.ClientSession(timeout=timeout, headers=headers, read_bufsize=_MOST_BUFFERED_BYTES)
 
     async def answers(document: str, variables: Mapping[str, Any]) -> AsyncGenerator[Any, None]:
         try:
@@ -210,4 +212,6 @@ def _refusal(name: str, status: int) -> Exception:
     """A server that is overloaded or starting is asked again; others are none of ours."""
     if status in _PASSING_STATUS:
         return Lost(f"{name} answered {status}")
+    if status == HTTPStatus.UNAUTHORIZED:
+        return Unsuitable(f"{name} answered {status}: it does not know who asks; give --token, one that is valid there")
     return Unsuitable(f"{name} answered {status}: it is no server of this API, or lets nobody follow what happens")

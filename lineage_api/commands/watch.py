@@ -18,7 +18,6 @@ import orjson
 
 from lineage_api.commands.following import Event, Misplaced, Place, followed
 from lineage_api.commands.printing import cut, printable, say, say_json
-from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
 
 
@@ -74,8 +73,7 @@ class State:
 
 
 def watched(
-    settings: Settings,
-    url: str | None,
+    place: Place,
     wanted: Mapping[str, Any],
     *,
     after: str | None,
@@ -90,7 +88,6 @@ def watched(
         memory.require_writable()
     if after and remembered:
         raise click.UsageError("--state knows where it was; leave out --after, or remove the file.")
-    place = Place(settings, url)
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         try:
             asyncio.run(_watched(place, wanted, after or remembered, memory, words, as_json=as_json))
