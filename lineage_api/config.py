@@ -63,6 +63,10 @@ class Settings:
     """How many variables an operation may declare."""
     max_list_items: int = 100
     """How many items a list in an argument or a variable may have."""
+    max_input_objects: int = 200
+    """How many objects, such as filters and their conditions, the arguments of an operation may have; SQL each."""
+    max_input_depth: int = 10
+    """How deep such objects may stand in each other."""
     max_depth: int = 15
     """How deep fields may stand below each other; the usual introspection query needs 15."""
     max_root_fields: int = 20

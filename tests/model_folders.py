@@ -9,6 +9,13 @@ _MLMODEL = """flavors:
 """
 
 
+def own(folder: Path) -> Path:
+    """The artifact folder of a run in a folder, as MLflow lays it out: nothing else on this machine is read."""
+    made = folder / ("0" * 32) / "artifacts"
+    made.mkdir(parents=True, exist_ok=True)
+    return made
+
+
 def model_folder(folder: Path, *requirements: str, python: str = "3.11.7") -> str:
     """A folder with a model that needs these packages."""
     folder.mkdir(parents=True, exist_ok=True)

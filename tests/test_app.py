@@ -16,7 +16,7 @@ from lineage_api.config import Settings
 from lineage_api.store.opening import head_revision
 from tests.asking import without_cost
 from tests.conftest import Templates
-from tests.model_folders import model_folder
+from tests.model_folders import model_folder, own
 from tests.processes import locked
 from tests.stores import POSTGRESQL, Store, has_postgresql
 
@@ -85,7 +85,7 @@ async def test_a_healthy_server(store):
 async def test_how_far_model_files_are_read(store, tmp_path):
     """The second line of readiness says so: soon after the start they are all in the index."""
     store.registered_model("m")
-    store.version("m", source=model_folder(tmp_path / "m", "numpy==1.0"))
+    store.version("m", source=model_folder(own(tmp_path) / "m", "numpy==1.0"))
     async with asking(store.uri) as http:
         said = [await second_line(http)]
         while len(said) < 200 and said[-1] != "model files: 1 of 1 read":

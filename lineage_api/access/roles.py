@@ -24,6 +24,7 @@ class Action(Enum):
     """A kind of thing that can be done."""
 
     READ = auto()
+    KNOW_SECRETS = auto()
     REGISTER = auto()
     DESCRIBE = auto()
     TAG = auto()
@@ -39,6 +40,7 @@ class Action(Enum):
 
 _NEEDED: Mapping[Action, Role] = {
     Action.READ: Role.READER,
+    Action.KNOW_SECRETS: Role.EDITOR,
     Action.REGISTER: Role.EDITOR,
     Action.DESCRIBE: Role.EDITOR,
     Action.TAG: Role.EDITOR,

@@ -43,6 +43,18 @@ _SECRET_IN_URL = _words("code key sas sig signature")
 """Words that say in the query of a URL that what follows grants access."""
 _NO_SECRET = frozenset(("", "none", "null", "true", "false", "yes", "no"))
 
+_NAMES = "pass|pwd|secret|token|key|cred|auth|cookie|bearer|conn|pat"
+_SHAPES = (
+    r"a[ks]ia[0-9a-z]{12}|gh[opsur]_|github_pat_|gl[a-z]{2,5}-[a-z0-9_-]{16}|xox[a-z]-|sk-[a-z0-9_-]{16}"
+    r"|[rs]k_(live|test)_|hf_[a-z0-9]{16}|npm_[a-z0-9]{30}|pypi-[a-z0-9_-]{30}|dapi[0-9a-f]{32}|aiza[a-z0-9_-]{20}"
+    r"|eyj[a-z0-9_-]{5,}[.]|private key|(bearer|basic) +[a-z0-9+/_.~-]{16}|://\S*@"
+    rf"|[?#&][^?#\s]*(sig|sas|code|{_NAMES})[^=\s]*=|({_NAMES})[\w.-]*[\"']?\s{{0,9}}[=:]"
+)
+SHAPES = f"(?i)({_SHAPES})"
+"""A regular expression, for Python and PostgreSQL alike: it finds something in all that `holds_secret`, and in more."""
+MAY_BE_SECRET = f"(?i)(^[^=]*({_NAMES})|{_SHAPES})"
+"""The same for a name and a value, `=` between them: it finds something in all that `looks_secret`, and in more."""
+
 _FORMS = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"A(?:KIA|SIA)[0-9A-Z]{12,}"
@@ -63,6 +75,8 @@ _FORMS = re.compile(
 )
 """Of tokens that say by their beginning what they are; of private keys; of what is sent in HTTP's headers."""
 # All lengths below are bounded, or the time that this takes could grow with the square of a text.
+_MAY_HOLD = re.compile(r"[=:?#]|[A-Za-z0-9+/_.~-]{12}|PRIVATE KEY")
+"""Finds something in all in which the others do, in a tenth of their time."""
 _GIVEN = re.compile(r"""(?<![\w.-])([\w.-]{1,100})["']?\s{0,9}[=:](?!=)\s{0,9}["']?([^\s"',;&]{1,100})""")
 """Names that are given a value within a text: in JSON, in options, in a connection string; not in `secrets==1.0`."""
 _USER_INFO = re.compile(
@@ -80,6 +94,8 @@ def looks_secret(key: str, value: str) -> bool:
 
 def holds_secret(text: str) -> bool:
     """Whether a text has something in it that looks like a secret, whatever it is called."""
+    if not _MAY_HOLD.search(text):
+        return False
     if _FORMS.search(text) or without_credentials(text) != text:
         return True
     return any(is_secret_name(key) and not _is_nothing(given) for key, given in _GIVEN.findall(text))

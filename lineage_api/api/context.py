@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lineage_api.access.callers import ANYBODY, Caller
+from lineage_api.access.roles import Action, may
+from lineage_api.engine.redaction import Redact
 from lineage_api.engine.sql import Reader
 from lineage_api.engine.tally import Tally
+from lineage_api.graph.redaction import redacted
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,11 @@ class Context:
     """What the answer says beside data and errors, by subject."""
     tally: Tally = field(default_factory=Tally)
     """What the answer has, counted while it is worked out."""
+
+    @property
+    def redact(self) -> Redact | None:
+        """What texts are shown through to those who may not know secrets; None for the others."""
+        return None if may(self.caller.role, Action.KNOW_SECRETS) else redacted
 
     def service(self, kind: type) -> Any:
         """The service of a class."""

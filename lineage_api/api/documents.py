@@ -13,8 +13,8 @@ from lineage_api.api.measuring import measured
 from lineage_api.errors import LineageError, TooMuch
 
 MAX_DOCUMENTS = 1_000
-MAX_KEPT_CHARACTERS = 2**20
-"""How much text is kept, parsed to a hundred times its size; what was used least recently goes first."""
+MAX_KEPT_CHARACTERS = 2**18
+"""How much text is kept, parsed and planned to some hundred times its size; what was used least recently goes first."""
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"

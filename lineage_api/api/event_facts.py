@@ -4,6 +4,8 @@ from typing import Any
 
 import orjson
 
+from lineage_api.access.callers import Caller
+from lineage_api.access.roles import Role
 from lineage_api.api.executor import Executor, Question
 from lineage_api.graph.identity import encoded
 
@@ -23,6 +25,10 @@ fragment Facts on RegistryEvent {
 _QUERY = "query Event($id: ID!) { node(id: $id) { ... on RegistryEvent { ...Facts } } }" + FACTS
 
 
+_EVERYBODY = Caller(None, Role.READER)
+"""Whoever it is sent to: nobody knows what they may know."""
+
+
 class EventFacts:
     """Asks for what is told of an event."""
 
@@ -31,7 +37,7 @@ class EventFacts:
 
     async def of(self, event: int) -> dict[str, Any] | None:
         """The facts of the event of a number; None when there is none."""
-        question = Question(_QUERY, {"id": encoded("RegistryEvent", event)})
+        question = Question(_QUERY, {"id": encoded("RegistryEvent", event)}, caller=_EVERYBODY)
         [answer] = [orjson.loads(each.json) async for each in self._executor.answers(question)]
         if "errors" in answer:
             raise RuntimeError(f"An event cannot be told of: {answer['errors'][0]['message']}")

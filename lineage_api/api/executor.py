@@ -1,5 +1,6 @@
 """What answers GraphQL requests, however they came: by HTTP, over a WebSocket, as a stream, or in the process."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -11,12 +12,14 @@ from graphql import DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema, 
 from graphql.error import located_error
 
 from lineage_api.access.callers import ANYBODY, Caller
+from lineage_api.access.roles import Action, may
 from lineage_api.api.context import Context
 from lineage_api.api.costs import Costs
 from lineage_api.api.databases import Databases
 from lineage_api.api.documents import Documents, NotValid, refused
 from lineage_api.api.failures import BAD_USER_INPUT, told
-from lineage_api.api.limits import Limits, require_short_lists, require_within
+from lineage_api.api.input_sizes import Inputs
+from lineage_api.api.limits import Limits, require_within
 from lineage_api.api.running import Running
 from lineage_api.api.shared_answers import SharedAnswers
 from lineage_api.api.trusted import TrustedDocuments
@@ -25,6 +28,7 @@ from lineage_api.engine.subscribe import subscribe
 from lineage_api.engine.tally import Tally
 from lineage_api.errors import TimedOut, TooMuch, Unreadable
 from lineage_api.graph.identity import encoded
+from lineage_api.store import search
 from lineage_api.store.allowance import one_operation
 from lineage_api.store.feed import Happened
 
@@ -91,14 +95,17 @@ class Executor:
         Raises NotValid for a document that is not valid, and Overloaded where too many wait to be executed.
         """
         document = self._documents.document(question.query)
-        requested = self._cost(document, question)
+        requested, inputs = self._cost(document, question)
+        if inputs.has_expressions:
+            await asyncio.to_thread(search.load)
         operation = get_operation_ast(document, question.operation_name)
         return await self._running.run(operation, lambda: self._executed(question, document, requested, event))
 
     async def _executed(
         self, question: Question, document: DocumentNode, requested: int, event: Happened | None
     ) -> ExecutionResult:
-        snapshot = self._databases.read_by(document).snapshot()
+        hides_secrets = not may(question.caller.role, Action.KNOW_SECRETS)
+        snapshot = self._databases.read_by(document).snapshot(hides_secrets=hides_secrets)
         tally = Tally(self._limits.max_rows)
         context = Context(snapshot, self._services, self._limits.max_page, question.caller, tally=tally)
         asked = (question.variables, question.operation_name)
@@ -119,16 +126,17 @@ class Executor:
         refusal = TooMuch(f"The answer has {len(body):,} bytes, at most {self._max_answer_bytes:,} are sent.")
         return orjson.dumps({"data": None, "errors": told([located_error(refusal)])})
 
-    def _cost(self, document: DocumentNode, question: Question) -> int:
-        """How many objects an operation asks for; raises NotValid where that, or what is sent with it, is too much."""
+    def _cost(self, document: DocumentNode, question: Question) -> tuple[int, Inputs]:
+        """How many objects an operation asks for, and with what; raises NotValid where either is too much."""
         variables = question.variables or {}
         try:
-            require_short_lists(variables, self._limits.max_list_items)
+            inputs = Inputs.of(document, variables)
+            inputs.require_within(self._limits)
             cost = self._costs.requested(document, question.operation_name, variables)
             require_within("cost", cost, self._limits.max_cost)
         except TooMuch as refusal:
             raise refused(refusal) from None
-        return cost
+        return cost, inputs
 
     async def answers(self, question: Question) -> AsyncGenerator[Answer, None]:
         """The answer to a query or mutation, or those to a subscription, one for each event.

@@ -33,6 +33,9 @@ HTML = "text/html"
 RETRY_AFTER_S = "1"
 """After how long it is worth while to ask again, where there was no place to run."""
 
+MAX_ACCEPT = 1_000
+"""How many characters of an `Accept` header are read."""
+
 SAFE = ("GET", "HEAD")
 """Methods by which nothing may be changed, and by which browsers ask for pages."""
 
@@ -74,7 +77,7 @@ class GraphQL:
     async def answer(self, request: Request) -> Response:
         """The answer to a request by HTTP; to a browser that asks for a page, GraphiQL."""
         is_safe = request.method in SAFE
-        accepted = ",".join(request.headers.getlist("accept")) or "*/*"
+        accepted = ",".join(request.headers.getlist("accept"))[:MAX_ACCEPT] or "*/*"
         media_type = _media_type(accepted, (HTML, GRAPHQL, JSON, EVENTS) if is_safe else (GRAPHQL, JSON, EVENTS))
         if media_type == HTML:
             return graphiql.page(request)

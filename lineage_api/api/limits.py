@@ -1,8 +1,5 @@
 """What one request may ask for: all limits in one list, which clients can read too."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from lineage_api.config import Settings
 from lineage_api.engine.nouns import noun
 from lineage_api.errors import TooMuch
@@ -29,6 +26,11 @@ class Limits:
     """How many variables an operation may declare."""
     max_list_items: int
     """How many items a list in an argument or a variable may have."""
+    max_input_objects: int
+    """How many objects, such as filters and their conditions, the arguments of an operation may have in all: those in
+    variables as often as these are used, and for each 10 characters of a `matching` one more."""
+    max_input_depth: int
+    """How deep such objects may stand in each other."""
     max_depth: int
     """How deep fields may stand below each other, those at the root and those of introspection included."""
     max_root_fields: int
@@ -63,14 +65,3 @@ def require_within(what: str, number: int, most: int) -> None:
     if number > most:
         told = str(number) if number <= MOST_TOLD else f"over {MOST_TOLD}"
         raise TooMuch(f"Too much is asked for at once: {what} {told}, at most {most} are answered.")
-
-
-def require_short_lists(variables: Mapping[str, Any], most: int) -> None:
-    """Raises TooMuch where a list among the values of variables is too long, at any depth."""
-    waiting = [value for value in variables.values() if type(value) in (list, dict)]
-    while waiting:
-        value = waiting.pop()
-        if type(value) is list:
-            require_within("items of a list", len(value), most)
-        parts = value if type(value) is list else value.values()
-        waiting.extend(part for part in parts if type(part) in (list, dict))

@@ -2,15 +2,16 @@
 
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import click
 import uvicorn
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from lineage_api.app import create_app
+from lineage_api.commands.connections import Requests, WebSocket
 from lineage_api.commands.exposure import require_safe
 from lineage_api.config import Settings
 from lineage_api.migrations.recording import looked_at
@@ -24,7 +25,6 @@ PING_S = 20.0
 """How often a WebSocket is pinged, and how long it may take to answer."""
 UNREAD_S = 60.0
 """How long a client may leave unread what was sent to it."""
-_READ_HEADERS = ("connection", "upgrade", "sec-websocket-", "origin")
 
 
 def served(settings: Settings) -> None:
@@ -56,7 +56,8 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                ws=Connection,
+                http=Requests,
+                ws=WebSocket,
                 ws_max_size=MAX_FRAME_BYTES,
                 ws_per_message_deflate=False,  # each subscriber would have windows of its own in memory
                 ws_ping_interval=PING_S,
@@ -68,49 +69,17 @@ class Server(uvicorn.Server):
             )
         )
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Being told to stop is no failure; uvicorn would raise the signal again, as which it would end."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends streams as well, which would be waited for; WebSockets are closed with 1012 (service restart)."""
         self._app.state.streams.end()
         await super().shutdown(sockets)
-
-
-class Connection(WebSocketsSansIOProtocol):
-    """A WebSocket, more careful than uvicorn's with who sends what nobody should."""
-
-    def handle_connect(self, event: Any) -> None:
-        """Begins, unless the handshake has what is not ASCII, over which the server would not be able to stop."""
-        if _is_ascii(event):
-            super().handle_connect(event)
-        else:
-            self.close_sent = True
-            self.transport.close()
-
-    def handle_ping(self) -> None:
-        """Answers a ping, unless the answer would be kept for somebody who does not read."""
-        if self.writable.is_set():
-            super().handle_ping()
-        else:
-            self.conn.data_to_send()
-
-    def send_receive_event_to_app(self) -> None:
-        """Passes text that is no UTF-8 on as bytes, where uvicorn would log a traceback."""
-        if self.curr_msg_data_type == "text" and not _is_utf8(b"".join(self.frames)):
-            self.curr_msg_data_type = "bytes"
-        super().send_receive_event_to_app()
-
-
-def _is_ascii(handshake: Any) -> bool:
-    """Whether all is that is read of a handshake; cookies, for one, may be anything."""
-    read = (value for name, value in handshake.headers.raw_items() if name.lower().startswith(_READ_HEADERS))
-    return handshake.path.isascii() and all(value.isascii() for value in read)
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def listening(host: str, port: int, *, unread_s: float = UNREAD_S) -> socket.socket:

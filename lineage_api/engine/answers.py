@@ -9,6 +9,7 @@ from graphql import DocumentNode, ExecutionResult, GraphQLSchema, execute
 from lineage_api.engine.execute import ColumnarExecutionContext, RowsExecutionContext
 from lineage_api.engine.json_answers import JsonAnswers
 from lineage_api.engine.operations import Operation
+from lineage_api.errors import LineageError
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ async def answer(
     if getattr(getattr(context_value, "reader", None), "backend", "rows") != "rows":
         try:
             data = await _written(schema, document, context_value, variable_values or {}, operation_name)
+        except LineageError:
+            data = b""  # rows tell at which fields
         except Exception:  # noqa: BLE001 - whatever went wrong, rows tell at which fields
             _log.warning("A statement that writes JSON failed; rows answer", exc_info=True)
             data = b""

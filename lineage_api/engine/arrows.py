@@ -7,15 +7,13 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Dialect, Select, bindparam, literal_column, select
 
+from lineage_api.engine.kept import keep
 from lineage_api.engine.levels import Call, Level, outcome
 from lineage_api.engine.narrowing import Narrowed
 from lineage_api.engine.orders import By, Order
 from lineage_api.engine.sql import Keys, Late, Reader, Rows, Statement, among, key_values, name_of
 from lineage_api.engine.steps import Steps, awaited
 from lineage_api.engine.tables import Picked, grouped, key_of, picked
-
-MAX_STATEMENTS = 100
-"""How many statements a field of a plan keeps, for different arguments."""
 
 EVERY_ROW = Narrowed()
 """What narrows no rows."""
@@ -107,11 +105,11 @@ class Arrow(Level):
                 given.append((name, frozen(value)))
         known = memo.setdefault((self, prefix), {})
         key = tuple(given)
-        if key not in known:
-            if len(known) >= MAX_STATEMENTS:
-                known.clear()
-            known[key] = Narrowed.by(self._condition(arguments, prefix), key)
-        return known[key].also(late)  # type: ignore[no-any-return]
+        narrowed: Narrowed | None = known.get(key)
+        if narrowed is None:
+            narrowed = Narrowed.by(self._condition(arguments, prefix), key)
+            keep(known, key, narrowed, narrowed.size_bytes)
+        return narrowed.also(late)
 
     def _condition(self, arguments: Mapping[str, Any], prefix: str) -> ColumnElement[bool] | None:
         assert self.narrow is not None
@@ -286,9 +284,8 @@ def kept_statement(
     key = (key, narrowed.shape)
     statement: Statement | None = memo.get(key)
     if statement is None:
-        if len(memo) >= MAX_STATEMENTS:
-            memo.clear()
-        statement = memo[key] = Statement.of(make(), dialect, narrowed.binds)
+        statement = Statement.of(make(), dialect, narrowed.binds)
+        keep(memo, key, statement, statement.size_bytes)
     return statement
 
 

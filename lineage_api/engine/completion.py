@@ -145,7 +145,7 @@ class Completion:
         starts = [end - length for end, length in zip(ends, lengths, strict=True)]
         where = Items(place, starts, is_required=item.is_required, is_bounded=field.is_bounded)
         if where.is_free:
-            self.tally.add_rows(len(items))
+            self.tally.add_rows(len(items) * field.weight)
         done, failed = yield from self.complete(field, item, items, where)
         lists: list[Any] = [list(done[start:end]) for start, end in zip(starts, ends, strict=True)]
         nulled = {where.owner(index) for index in failed}

@@ -1,6 +1,7 @@
 """Execution of an operation, a level at a time, as an execution context of graphql-core."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from graphql import (
@@ -22,6 +23,7 @@ from lineage_api.engine.levels import Call, Column, settled
 from lineage_api.engine.operations import Operation
 from lineage_api.engine.places import Field, Place, located
 from lineage_api.engine.plans import FieldPlan, Selection, plan_of
+from lineage_api.engine.redaction import Redact, is_text, names_of, redactor_of
 from lineage_api.engine.response import objects
 from lineage_api.engine.steps import Steps, drive, together
 from lineage_api.engine.tables import Table, as_objects
@@ -109,6 +111,7 @@ class Execution(Completion):
         may_write = execution.writes_json and not execution.middleware_manager
         self.json = JsonAnswers.of(execution.context_value, execution.variable_values) if may_write else None
         """What the database answers by itself, where it can."""
+        self.redact = redactor_of(execution.context_value)
 
     def select(self, selection: Selection, parents: Any, place: Place) -> Steps[Completed]:
         """The objects of the response for some parents, and the indices of those that become null."""
@@ -127,7 +130,15 @@ class Execution(Completion):
             for rank, (column, failed) in zip(waiting, results, strict=True):
                 columns[rank] = column
                 nulled |= failed
+        if self.redact is not None:
+            self._hide_secrets(self.redact, selection, parents, columns)
         return objects(selection.names, columns, len(parents)), nulled
+
+    def _hide_secrets(self, redact: Redact, selection: Selection, parents: Any, columns: list[Any]) -> None:
+        variables = self.execution.variable_values
+        for rank, field in enumerate(selection.fields):
+            if is_text(field):
+                columns[rank] = redact(names_of(field, parents, partial(field.values, variables)), columns[rank])
 
     def one_by_one(self, selection: Selection, root_value: Any) -> Steps[Any]:
         """The data of a mutation: each root field when the one before it is done; none once the data are null."""

@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Select
 
-from lineage_api.engine.arrows import MAX_STATEMENTS, Arrow
+from lineage_api.engine.arrows import Arrow
 from lineage_api.engine.json_parts import LeftToRows, Part
 from lineage_api.engine.json_rows import selection_of
 from lineage_api.engine.json_statements import JsonStatement
+from lineage_api.engine.kept import keep
 from lineage_api.engine.levels import Column, Either
 from lineage_api.engine.plans import FieldPlan, Selection
 from lineage_api.engine.sql import JsonReader, Statement
@@ -76,9 +77,8 @@ class JsonPlan:
         key = (kind, reader.backend, *bound.shape)
         found = self._statements.get(key)
         if found is None:
-            if len(self._statements) >= MAX_STATEMENTS:
-                self._statements.clear()
-            found = self._statements[key] = self._made(bound, reader, select)
+            found = self._made(bound, reader, select)
+            keep(self._statements, key, found, found.size_bytes if isinstance(found, Statement) else 0)
         return found if isinstance(found, Statement) else None
 
     def _made(self, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | LeftToRows:
@@ -94,7 +94,7 @@ class JsonPlan:
 
 def _told(why: LeftToRows) -> LeftToRows:
     _log.debug("Answered by rows: %s", why)
-    return why
+    return why.with_traceback(None)  # it is kept, and with a traceback all that was at hand would be
 
 
 class Bound:

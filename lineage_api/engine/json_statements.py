@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, FromClause, Select, Text, cast, func, literal_column, select
+from sqlalchemy import Dialect, FromClause, Select, Text, case, cast, func, literal_column, select
 
 from lineage_api.engine.arrows import Arrow, Many, One
-from lineage_api.engine.forms import Form, bare, form_of, literal, required
+from lineage_api.engine.forms import LEFT, Form, bare, form_of, literal, required
 from lineage_api.engine.json_pages import JsonPages
 from lineage_api.engine.json_parts import LeftToRows, Part
 from lineage_api.engine.json_rows import Scope, Value, in_words, list_of, object_of, only, selection_of
@@ -14,6 +14,11 @@ from lineage_api.engine.levels import Column
 from lineage_api.engine.pages import Page
 from lineage_api.engine.plans import FieldPlan, Selection
 from lineage_api.engine.sql import Keys
+
+MAX_BYTES = 10 * 2**20
+"""How much JSON one statement may give."""
+
+_WHOLE, _PLACE = "json", "place"
 
 
 class JsonStatement(JsonPages):
@@ -30,17 +35,18 @@ class JsonStatement(JsonPages):
 
     def of_operation(self, selection: Selection) -> Select[Any]:
         """The data of an operation: a row with one column."""
-        return select(cast(self.object(selection, Scope()), Text))
+        return _of_bounded_length(select(cast(self.object(selection, Scope()), Text).label(_WHOLE)))
 
     def of_field(self, plan: FieldPlan, parents: int) -> Select[Any]:
         """What so many parents have in a field: a row with one column for each of their keys, in the keys' order."""
         part, scope = self.parts[plan], Scope(is_single=parents == 1)
         if not part.level.to:
-            return select(cast(self._relation(plan, part, scope, ()), Text))
+            return _of_bounded_length(select(cast(self._relation(plan, part, scope, ()), Text).label(_WHOLE)))
         keys = Keys.of(part.level.to, self._dialect)
         name, source = self.derived("k", select(keys.place.label("place"), *keys.columns))
         place, *columns = in_words(name, source)
-        return select(cast(self._relation(plan, part, scope, columns), Text)).select_from(source).order_by(place)
+        value = cast(self._relation(plan, part, scope, columns), Text).label(_WHOLE)
+        return _of_bounded_length(select(value, place.label(_PLACE)).select_from(source))
 
     def object(self, selection: Selection, scope: Scope, source: FromClause | None = None) -> Value:
         return object_of(*self._row(selection, scope, source))
@@ -106,10 +112,22 @@ class JsonStatement(JsonPages):
         return self.rows(part, keys, list(map(arrow.rows.column, names)))
 
 
+def _of_bounded_length(rows: Any) -> Select[Any]:
+    """JSON, in the order of its places where it has any; where it is too long in all, marks that leave it to rows.
+
+    Those are counted as they come; and the database sends nothing that would not be sent on.
+    """
+    # An offset keeps the database from writing the JSON twice, for its length too.
+    found = rows.offset(literal_column("0")).subquery("whole")
+    length = func.sum(func.octet_length(found.c[_WHOLE])).over()
+    marked = case((length > literal(MAX_BYTES), LEFT), else_=found.c[_WHOLE])
+    return select(marked).select_from(found).order_by(*(column for column in found.c if column.name == _PLACE))
+
+
 def _column(plan: FieldPlan, column: Column, scope: Scope) -> Value:
     form = column.form or form_of(column.convert or column.convert_all)
-    is_certain = scope.certain.issuperset(column.needs)
-    return _leaf(plan, form, scope.values(column.needs), is_bare=column.is_bare, is_certain=is_certain)
+    is_certain = scope.certain.issuperset(column.columns)
+    return _leaf(plan, form, scope.values(column.columns), is_bare=column.is_bare, is_certain=is_certain)
 
 
 def _value(plan: FieldPlan, arrow: Many, scope: Scope) -> Value:

@@ -139,16 +139,23 @@ def settled(values: Any) -> Steps[Any]:
 
 
 class Column(Level):
-    """The values of one or more columns of the parents: as they are, converted one by one, or a column at a time."""
+    """The values of one or more columns of the parents: as they are, converted one by one, or a column at a time.
+
+    `named_by` is the column that says what each value is of, such as the key of a tag (see `redaction`).
+    """
 
     def __init__(
         self,
         *names: str,
+        named_by: str | None = None,
         convert: Callable[..., Any] | None = None,
         convert_all: Callable[..., Sequence[Any]] | None = None,
         form: Callable[..., Any] | None = None,
     ) -> None:
-        self.needs = names
+        self.columns = names
+        """Those that the values are made of."""
+        self.named_by = named_by
+        self.needs = names if named_by is None else (*names, named_by)
         self.convert = convert
         self.convert_all = convert_all
         self.form = form
@@ -160,7 +167,7 @@ class Column(Level):
         return self.convert is None and self.convert_all is None
 
     def resolve(self, call: Call) -> Any:
-        columns = [call.column(name) for name in self.needs]
+        columns = [call.column(name) for name in self.columns]
         if self.convert_all is not None:
             return self.convert_all(*columns)
         if self.convert is None:

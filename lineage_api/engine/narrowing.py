@@ -6,6 +6,9 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement
 
+_BIND_BYTES = 5_000
+"""What is kept of a condition for each value in it, most of it SQLAlchemy's."""
+
 
 class Shape:
     """What tells a condition from others that differ in more than values."""
@@ -35,6 +38,11 @@ class Narrowed:
     """The values in them; those of a parameter that holds several, one after the other."""
     late: Mapping[str, Any] = field(default_factory=dict)
     """The values of parameters that have names, by these."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it keeps in memory, about."""
+        return _BIND_BYTES * len(self.binds)
 
     @classmethod
     def by(cls, condition: ColumnElement[bool] | None, otherwise: Any) -> "Narrowed":

@@ -109,9 +109,14 @@ def column(
     *columns: ColumnElement[Any],
     convert: Callable[..., Any] | None = None,
     convert_all: Callable[..., Sequence[Any]] | None = None,
+    named_by: ColumnElement[Any] | None = None,
 ) -> Any:
-    """A field that is a column of the noun's rows, or made of several: value by value, or a column at a time."""
-    return _Column(columns, convert=convert, convert_all=convert_all)
+    """A field that is a column of the noun's rows, or made of several: value by value, or a column at a time.
+
+    Where its values are of something that another column names, that one is `named_by`.
+    """
+    name = None if named_by is None else name_of(named_by)
+    return _Column(columns, convert=convert, convert_all=convert_all, named_by=name)
 
 
 def arrow(

@@ -1,7 +1,8 @@
 """What an operation asks for, worked out once: its fields by type, their shapes, arguments and levels.
 
-A plan depends on the schema, the document, the operation and the values of the Boolean variables in its directives,
-and on nothing else; all that is worked out later, such as statements, is kept in the memos of its fields.
+A plan depends on the schema, the document, the operation, the values of the Boolean variables in its directives and
+what its texts are shown through, and on nothing else; all that is worked out later, such as statements, is kept in the
+memos of its fields.
 """
 
 from collections import OrderedDict
@@ -34,10 +35,12 @@ from graphql.execution.execute import get_field_def
 
 from lineage_api.engine.leaves import Leaf
 from lineage_api.engine.levels import LEVEL, Level
-from lineage_api.engine.tally import is_bounded, is_counted
+from lineage_api.engine.tally import is_bounded, is_counted, weight
 
-MAX_PLANS = 1000
-"""How many plans are kept for a schema; those that were used least recently go first."""
+MAX_PLANS = 20
+"""How many plans are kept of an operation; those that were used least recently go first."""
+
+_KEPT = "lineage_api.plans"
 
 
 class Planned(Protocol):
@@ -76,6 +79,8 @@ class FieldPlan:
         self.shape = plan.shape(field.type)
         self.is_bounded = is_bounded(field)
         """Whether an argument bounds its list, where it has one; see `tally`."""
+        self.weight = weight(parent_type)
+        """As how many rows each item of its list counts; see `tally`."""
         self.memo: dict[Any, Any] = {}
         """What the level works out once; see `Call.memo`."""
 
@@ -220,23 +225,27 @@ class Plan:
 
 
 class Plans:
-    """The plans of a schema, of which the latest are kept."""
+    """The plans of an operation: they differ by what its directives leave out, and by who may see what."""
 
     def __init__(self) -> None:
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
-        self._switches: OrderedDict[int, tuple[Any, list[str]]] = OrderedDict()
+        self._switches: list[str] | None = None
 
     def __reduce__(self) -> tuple[type["Plans"], tuple[()]]:
-        """A schema is copied and pickled without its plans, which know nodes by their identity."""
+        """A document is copied and pickled without its plans, which know nodes by their identity."""
         return Plans, ()
 
     def of(self, execution: "Planned") -> Plan:
         """The plan of an operation."""
+        if self._switches is None:
+            nodes = [execution.operation, *execution.fragments.values()]
+            self._switches = sorted({name for node in nodes for name in variables_in_directives(node)})
         variables = execution.variable_values
-        booleans = {name: variables[name] for name in self._switches_of(execution) if name in variables}
-        # Plans keep the nodes that their keys name, so that no other node can have the same identity.
-        operation, fragments = execution.operation, execution.fragments.values()
-        key = (id(operation), *map(id, fragments), *booleans.items())
+        booleans = {name: variables[name] for name in self._switches if name in variables}
+        # Those to whom not all is shown are asked for in other words, which plans keep.
+        redact = getattr(getattr(execution, "context_value", None), "redact", None)
+        # Plans keep what their keys name, so that nothing else can have the same identity.
+        key = (id(execution.schema), *map(id, execution.fragments.values()), *booleans.items(), redact)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = Plan(execution, booleans)
@@ -246,23 +255,11 @@ class Plans:
             self._plans.move_to_end(key)
         return plan
 
-    def _switches_of(self, execution: "Planned") -> list[str]:
-        """The variables that directives of an operation use."""
-        key = id(execution.operation)
-        known = self._switches.get(key)
-        if known is None:
-            nodes = [execution.operation, *execution.fragments.values()]
-            names = sorted({name for node in nodes for name in variables_in_directives(node)})
-            known = self._switches[key] = (nodes, names)
-            if len(self._switches) > MAX_PLANS:
-                self._switches.popitem(last=False)
-        return known[1]
-
 
 def plan_of(execution: Planned) -> Plan:
     """The plan of the operation that is executed."""
-    # Kept by the schema itself: plans refer to it, so whoever else kept them would keep it alive.
-    plans: Plans = vars(execution.schema).setdefault("lineage_api.plans", Plans())
+    # Kept by the operation itself, and with it as long as somebody keeps its document.
+    plans: Plans = vars(execution.operation).setdefault(_KEPT, Plans())
     return plans.of(execution)
 
 

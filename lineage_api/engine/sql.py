@@ -146,6 +146,11 @@ class Statement:
         constants = {name: checked(value) for name, value in compiled.params.items()}
         return cls(str(compiled), constants, positions, slots)
 
+    @property
+    def size_bytes(self) -> int:
+        """How much it keeps in memory, about: its text, and the names in it."""
+        return 4 * len(self.text)
+
     def filled(self, values: Sequence[Any]) -> dict[str, Any]:
         """The parameters that hold these values."""
         return dict(zip(self.slots, map(checked, values), strict=True))

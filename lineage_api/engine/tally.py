@@ -17,6 +17,9 @@ FRAME = "lineage_api.frame"
 """Extension of a GraphQL type: whether its objects are but the frame of a page, such as its edges."""
 
 
+_INTROSPECTED = 5
+
+
 class Tally:
     """The counts of one operation."""
 
@@ -35,6 +38,11 @@ class Tally:
         if self.rows > self.max_rows:
             what = "values of lists without pages"
             raise TooMuch(f"{self.rows} {what}, at most {self.max_rows} are answered; ask for fewer objects at a time.")
+
+
+def weight(type_: GraphQLObjectType) -> int:
+    """How many rows an item of a list of a type counts as: what a schema says of itself is worked out one by one."""
+    return _INTROSPECTED if type_.name.startswith("__") else 1
 
 
 def is_bounded(field: GraphQLField) -> bool:

@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Table, and_, false, func, not_, or_, selec
 
 from lineage_api.engine.nouns import given
 from lineage_api.errors import Unreadable
+from lineage_api.graph.redaction import is_readable
+from lineage_api.store.functions import there_are
 
 
 @strawberry.enum(description="Ascending or descending.")
@@ -105,16 +107,22 @@ def number_meets(value: ColumnElement[float], condition: NumberCondition) -> lis
     return [_COMPARED[name](value, other) for name, other in comparisons.items() if is_given(other)]
 
 
-def has_text(
-    table: Table, owner: Sequence[ColumnElement[bool]], condition: TextCondition, key: str = "key", value: str = "value"
-) -> ColumnElement[bool]:
-    """Whether its owner has a row of a table of keys and texts that meets a condition."""
-    columns = table.c
-    return (
-        select(columns[key])
-        .where(*owner, columns[key] == condition.key, *text_meets(columns[value], condition))
-        .exists()
-    )
+def has_texts(
+    table: Table,
+    owner: Sequence[ColumnElement[bool]],
+    conditions: Sequence[TextCondition],
+    key: str = "key",
+    value: str = "value",
+) -> list[ColumnElement[bool]]:
+    """For each condition, whether its owner has a row of a table of keys and texts that meets it."""
+    keys, texts = table.c[key], table.c[value]
+    found = []
+    for condition in conditions:
+        compared = text_meets(texts, condition)
+        may_be_compared = [is_readable(condition.key, texts)] if compared else []
+        rows = select(keys).where(*owner, keys == condition.key, *may_be_compared, *compared)
+        found.append(there_are(rows, len(conditions)))
+    return found
 
 
 def only_one(names: Sequence[str], values: Sequence[object]) -> None:

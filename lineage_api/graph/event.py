@@ -12,6 +12,7 @@ from lineage_api.graph.abilities import Node
 from lineage_api.graph.event_filter import EventOrigin, RegistryEventKind
 from lineage_api.graph.identity import identity
 from lineage_api.graph.nouns import ModelVersion, RegisteredModel
+from lineage_api.graph.redaction import told
 from lineage_api.graph.rows import EVENTS, MODEL_VERSIONS_EVER, REGISTERED_MODELS
 from lineage_api.graph.version_filter import Stage
 from lineage_api.store import convert
@@ -82,9 +83,9 @@ class RegistryEvent(Node):
     """The version that the alias pointed at before; null when it was new."""
     key: str | None = column(EVENTS.c.key)
     """The key of the tag; null unless a tag changed."""
-    value: str | None = column(EVENTS.c.value)
-    """The new value of the tag or description; null unless there is one."""
-    previous_value: str | None = column(EVENTS.c.previous_value)
-    """The value that the tag or description had before; null when there was none."""
+    value: str | None = column(EVENTS.c.key, EVENTS.c.value, convert=told)
+    """The new value of the tag or description; null unless there is one, `[redacted]` where it looks like a secret."""
+    previous_value: str | None = column(EVENTS.c.key, EVENTS.c.previous_value, convert=told)
+    """The value that the tag or description had before; null when there was none, `[redacted]` as the new one."""
     cause: "RegistryEvent | None" = arrow(EVENTS, of=EVENTS.c.cause_id, to=EVENTS.c.id)
     """The event that brought this one about, such as the promotion that archived another version."""

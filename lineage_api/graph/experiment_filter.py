@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, func
 
 from lineage_api.engine.nouns import given
 from lineage_api.engine.orders import By
-from lineage_api.graph.conditions import SortDirection, TextCondition, has_text, is_given
+from lineage_api.graph.conditions import SortDirection, TextCondition, has_texts, is_given
 from lineage_api.store import tables
 
 _experiments = tables.experiments.c
@@ -73,4 +73,4 @@ def narrow_experiments(rows: Select[Any], filter_by: Filter | None = None) -> Se
         rows = rows.where(func.contains_alike(_experiments.name, filter_by.name_contains))
     owner = [tables.experiment_tags.c.experiment_id == _experiments.experiment_id]
     conditions = filter_by.tags if is_given(filter_by.tags) else None
-    return rows.where(*(has_text(tables.experiment_tags, owner, condition) for condition in conditions or ()))
+    return rows.where(*has_texts(tables.experiment_tags, owner, conditions or ()))

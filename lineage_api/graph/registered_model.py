@@ -11,7 +11,7 @@ from lineage_api.engine.nouns import Connection, arrow, column, either, given, n
 from lineage_api.engine.orders import By
 from lineage_api.engine.sql import Bound
 from lineage_api.graph.abilities import Node, Taggable, tagged
-from lineage_api.graph.conditions import SortDirection, TextCondition, given_conditions, has_text, only_one
+from lineage_api.graph.conditions import SortDirection, TextCondition, given_conditions, has_texts, only_one
 from lineage_api.graph.event_filter import AsItStood, AsTheyStood, event_order, narrow_history
 from lineage_api.graph.identity import identity
 from lineage_api.graph.nouns import ModelVersion, RegistryEvent
@@ -128,7 +128,7 @@ def _has_alias(names: list[str]) -> list[ColumnElement[bool]]:
 def _has_tags(conditions: list[TextCondition]) -> list[ColumnElement[bool]]:
     tags = tables.registered_model_tags
     owner = [tags.c.workspace == origins.WORKSPACE, tags.c.name == _models.name]
-    return [has_text(tags, owner, condition) for condition in conditions]
+    return has_texts(tags, owner, conditions)
 
 
 _CONDITIONS: dict[str, Any] = {

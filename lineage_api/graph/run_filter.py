@@ -3,10 +3,11 @@
 import re
 from datetime import datetime
 from enum import Enum
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, case, exists, func, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, select
 
 from lineage_api.engine.nouns import given
 from lineage_api.engine.orders import By
@@ -17,13 +18,15 @@ from lineage_api.graph.conditions import (
     all_of,
     alternatives,
     given_conditions,
-    has_text,
+    has_texts,
     is_given,
     number_meets,
     only_one,
 )
+from lineage_api.graph.redaction import is_readable
 from lineage_api.graph.rows import RUNS
 from lineage_api.store import convert, origins, search, tables
+from lineage_api.store.functions import there_are
 
 _runs = tables.runs.c
 
@@ -149,7 +152,8 @@ def latest_metric(key: str | None, run_id: ColumnElement[str]) -> ColumnElement[
 
 def _param(key: str | None) -> ColumnElement[Any]:
     params = tables.params.c
-    found = select(params.value).where(params.key == key, params.run_uuid == _runs.run_uuid)
+    is_of_run = and_(params.key == key, params.run_uuid == _runs.run_uuid)
+    found = select(params.value).where(is_of_run, is_readable(key, params.value))
     return found.correlate_except(tables.params).scalar_subquery()
 
 
@@ -173,33 +177,31 @@ def _in_experiments(ids: list[str]) -> ColumnElement[bool]:
 
 
 def _is_top_level(value: bool) -> ColumnElement[bool]:
-    started = _has_tag(TextCondition(key="mlflow.parentRunId"))
+    started = _has_tags([TextCondition(key="mlflow.parentRunId")])
     return ~started if value else started
 
 
 def _has_params(conditions: list[TextCondition]) -> ColumnElement[bool]:
     owner = [tables.params.c.run_uuid == _runs.run_uuid]
-    return all_of([has_text(tables.params, owner, condition) for condition in conditions])
+    return all_of(has_texts(tables.params, owner, conditions))
 
 
 def _has_tags(conditions: list[TextCondition]) -> ColumnElement[bool]:
-    return all_of([_has_tag(condition) for condition in conditions])
-
-
-def _has_tag(condition: TextCondition) -> ColumnElement[bool]:
-    return has_text(tables.tags, [tables.tags.c.run_uuid == _runs.run_uuid], condition)
+    return all_of(has_texts(tables.tags, [tables.tags.c.run_uuid == _runs.run_uuid], conditions))
 
 
 def _has_metrics(conditions: list[NumberCondition]) -> ColumnElement[bool]:
-    return all_of([_has_metric(condition) for condition in conditions])
+    return all_of([there_are(_metrics(condition), len(conditions)) for condition in conditions])
 
 
-def _has_metric(condition: NumberCondition) -> ColumnElement[bool]:
+def _metrics(condition: NumberCondition) -> Select[Any]:
     metrics = tables.latest_metrics.c
     compared = number_meets(metrics.value, condition)
     # NaN compares with nothing; MLflow keeps it as 0 with a flag.
     numbers = [~metrics.is_nan] if compared else []
-    return exists().where(metrics.key == condition.key, metrics.run_uuid == _runs.run_uuid, *numbers, *compared)
+    return select(metrics.key).where(
+        metrics.key == condition.key, metrics.run_uuid == _runs.run_uuid, *numbers, *compared
+    )
 
 
 def _read(dataset: DatasetRef) -> ColumnElement[bool]:
@@ -243,7 +245,7 @@ _CONDITIONS: dict[str, Any] = {
     "dataset": _read,
     "commit": _is_at,
     "is_registered": _is_registered,
-    "matching": search.run_matches,
+    "matching": partial(search.run_matches, is_readable=is_readable),
 }
 
 

@@ -8,7 +8,7 @@ from itertools import chain, islice
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Dialect, Select, select
+from sqlalchemy import ColumnElement, Dialect, Select, and_, select
 from sqlalchemy import column as named
 
 from lineage_api.analysis import tradeoff
@@ -23,6 +23,7 @@ from lineage_api.engine.tables import Grouped, Picked, Table
 from lineage_api.errors import Unreadable
 from lineage_api.graph.conditions import is_given, only_one
 from lineage_api.graph.nouns import Run
+from lineage_api.graph.redaction import is_readable
 from lineage_api.graph.rows import LOGGED_MODELS, NEWEST_RUNS, RUNS
 from lineage_api.graph.run_filter import RunFilter, RunStatus, latest_metric, narrow_runs
 from lineage_api.store import convert, tables
@@ -145,7 +146,8 @@ class _Axis:
 
 def _param(key: str | None) -> ColumnElement[Any]:
     params = tables.params.c
-    return select(params.value).where(params.key == key, params.run_uuid == RUNS.c.run_uuid).scalar_subquery()
+    is_of_run = and_(params.key == key, params.run_uuid == RUNS.c.run_uuid)
+    return select(params.value).where(is_of_run, is_readable(key, params.value)).scalar_subquery()
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ class Tag:
 
     key: str = column(RUN_TAGS.c.key)
     """Its key."""
-    value: str = column(RUN_TAGS.c.value, convert=convert.written)
+    value: str = column(RUN_TAGS.c.value, convert=convert.written, named_by=RUN_TAGS.c.key)
     """Its value."""
 
 
@@ -25,7 +25,7 @@ class Param:
 
     key: str = column(PARAMS.c.key)
     """Its name, such as `learning_rate`."""
-    value: str = column(PARAMS.c.value)
+    value: str = column(PARAMS.c.value, named_by=PARAMS.c.key)
     """Its value, in writing."""
 
 

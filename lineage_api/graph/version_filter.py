@@ -17,7 +17,7 @@ from lineage_api.graph.conditions import (
     all_of,
     alternatives,
     given_conditions,
-    has_text,
+    has_texts,
     is_given,
     only_one,
 )
@@ -149,7 +149,7 @@ def _has_alias(names: list[str]) -> ColumnElement[bool]:
 def _has_tags(conditions: list[TextCondition]) -> ColumnElement[bool]:
     tags = tables.model_version_tags
     owner = [tags.c.workspace == origins.WORKSPACE, tags.c.name == _versions.name, tags.c.version == _versions.version]
-    return all_of([has_text(tags, owner, condition) for condition in conditions])
+    return all_of(has_texts(tags, owner, conditions))
 
 
 def _run_meets(filter_by: RunFilter) -> ColumnElement[bool]:

@@ -10,6 +10,7 @@ from lineage_api.registry.plans import Plan, plans
 from lineage_api.registry.units import Change, Unit, Units
 from lineage_api.store.database import Snapshot
 from lineage_api.store.model_files import ModelFiles
+from lineage_api.store.to_the_end import to_the_end
 
 WRITERS = 4
 """How many changes are made at the same time."""
@@ -32,7 +33,7 @@ class Registry:
         if not self.is_recorded:
             raise Unsuitable("Nothing can be changed while history is not recorded: run `lineage-api db upgrade`.")
         doing = asyncio.get_running_loop().run_in_executor(self._threads, self._units.made, asked, change)
-        return await asyncio.shield(doing)
+        return await to_the_end(doing)
 
     async def restored(self, reader: Snapshot, asked: Asked, model: str, version: int) -> Outcome:
         """Brings back a version that was deleted; its files are looked at first, so that nobody waits for them."""
@@ -58,5 +59,5 @@ class Registry:
 
     def close(self) -> None:
         """Waits for the changes that are being made, and lets go of the database."""
-        self._threads.shutdown()
+        self._threads.shutdown(cancel_futures=True)
         self._units.close()

@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Engine, case, func, select, text, update
@@ -23,6 +22,7 @@ from lineage_api.registry.reasons import Refused, no_model, no_version
 from lineage_api.store import reconciliation, tables
 from lineage_api.store.engines import changing
 from lineage_api.store.history import DELETED, events, models
+from lineage_api.store.imports import importing
 from lineage_api.store.opening import prepared
 from lineage_api.store.origins import WORKSPACE
 from lineage_api.store.triggers import TRIGGERS
@@ -181,7 +181,6 @@ class Units:
         self._writers = writers
         self._stores: tuple[JoinedRegistry, JoinedTracking] | None = None
         self._engine: Engine | None = None
-        self._opening = Lock()
 
     def made(self, asked: Asked, change: Change) -> Outcome:
         """What came of a change; it is tried again when others were in the way, and refused as a whole."""
@@ -195,11 +194,12 @@ class Units:
         raise AssertionError
 
     def _once(self, asked: Asked, change: Change) -> Outcome:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415 - MLflow takes seconds
+        with importing:
+            from mlflow.exceptions import MlflowException  # noqa: PLC0415 - MLflow takes seconds
 
-        from lineage_api.registry.joined import JoinedSession, LostRaceError  # noqa: PLC0415
+            from lineage_api.registry.joined import JoinedSession, LostRaceError  # noqa: PLC0415
 
-        registry, tracking = self._opened()
+            registry, tracking = self._opened()
         session = JoinedSession(self._engine, expire_on_commit=False)
         try:
             return self._committed(Unit(session, registry, tracking, asked.role), asked, change)
@@ -208,6 +208,7 @@ class Units:
         except MlflowException as error:
             raise (failures.of_mlflow(error) if session.is_active else failures.BusyError()) from error.__cause__
         except DBAPIError as error:
+            session.invalidate()  # of a file that was damaged or empty the connection would remember that
             raise failures.of_database(error) from error.__cause__
         finally:
             session.is_lent = False
@@ -229,14 +230,13 @@ class Units:
         return outcome
 
     def _opened(self) -> "tuple[JoinedRegistry, JoinedTracking]":
-        with self._opening:
-            if self._stores is None:
-                from lineage_api.registry.joined import JoinedRegistry, JoinedTracking  # noqa: PLC0415
+        if self._stores is None:
+            from lineage_api.registry.joined import JoinedRegistry, JoinedTracking  # noqa: PLC0415
 
-                _require_fit(self._uri)
-                self._engine = changing(self._uri, self._writers, LOCK_WAIT_MS)
-                self._stores = JoinedRegistry(self._uri), JoinedTracking(self._uri)
-            return self._stores
+            _require_fit(self._uri)
+            self._engine = changing(self._uri, self._writers, LOCK_WAIT_MS)
+            self._stores = JoinedRegistry(self._uri), JoinedTracking(self._uri)
+        return self._stores
 
     def close(self) -> None:
         """Lets go of the database."""

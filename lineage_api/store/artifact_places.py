@@ -23,6 +23,8 @@ REGISTRY = "mlflow.store.artifact.artifact_repository_registry"
 _REFUSED_SCHEMES = {"runs", "models", "http", "https", "ftp", "mlflow-artifacts"}
 """`runs:` and `models:` are names, for which MLflow would ask whichever server is its default. The others would have
 us call any address that a client wrote into a location."""
+_OWN_FOLDER = re.compile("/(?:m-)?[0-9a-f]{32}/artifacts(?:/|$)")
+"""The artifact folder of a run or logged model, as MLflow lays it out."""
 _BEING_UPLOADED = ".artifact.uploading."
 """How the names of files begin that MLflow is still writing."""
 _MOST_DOWNLOADED_BYTES = 16 * 2**20
@@ -167,6 +169,11 @@ def scheme(uri: str) -> str:
     """How a URI begins; empty for a path, be it on a Windows drive."""
     found = re.match("([a-z][a-z0-9+.-]+):", uri.lower())
     return found[1] if found else ""
+
+
+def is_foreign(uri: str) -> bool:
+    """Whether a place on this machine is in no artifact folder: for a version, MLflow takes any, such as `/etc`."""
+    return scheme(uri) in {"", "file"} and not _OWN_FOLDER.search(unquote(uri))
 
 
 def _system(uri: str) -> str:

@@ -15,7 +15,18 @@ from importlib import import_module
 from typing import Any
 
 from lineage_api.store.allowance import waiting
-from lineage_api.store.artifact_places import HERE, REGISTRY, File, Place, cleaned, place_of, repository, scheme
+from lineage_api.store.artifact_places import (
+    HERE,
+    REGISTRY,
+    File,
+    Place,
+    cleaned,
+    is_foreign,
+    place_of,
+    repository,
+    scheme,
+)
+from lineage_api.store.imports import importing
 from lineage_api.store.waiting import Patience, Question
 
 _LEFT_ALONE_S = 10
@@ -30,14 +41,24 @@ _FILES_A_THREAD = 50
 class Artifacts:
     """The artifact stores that MLflow supports, read by a few threads; nothing is opened before it is asked for."""
 
-    def __init__(self, artifacts_destination: str | None = None, time_limit_s: float = 2.0, threads: int = 8) -> None:
+    def __init__(
+        self,
+        artifacts_destination: str | None = None,
+        time_limit_s: float = 2.0,
+        threads: int = 8,
+        *,
+        only_own: bool = True,
+    ) -> None:
         """Locations at `mlflow-artifacts:` are below `artifacts_destination`, and unknown without it.
+
+        On this machine only artifact folders of runs and logged models are read, unless not `only_own` ones are.
 
         The time limit is for one call, however much it asks for, and for all calls of one operation together. So many
         threads read files on this machine, and as many those elsewhere.
         """
         self._destination = artifacts_destination
         self._time_limit_s = time_limit_s
+        self._only_own = only_own
         self._here = Patience(threads, questions_a_thread=_FILES_A_THREAD)
         self._elsewhere = Patience(threads, left_alone_s=_LEFT_ALONE_S)
         self._repository = lru_cache(_MOST_REPOSITORIES)(repository)
@@ -106,7 +127,7 @@ class Artifacts:
         elsewhere = [q if q and q.system != HERE else None for q in questions]
         if any(elsewhere):
             # The seconds that it takes to import MLflow are not the store's fault.
-            await asyncio.to_thread(import_module, REGISTRY)
+            await asyncio.to_thread(_load)
         with waiting(self._time_limit_s) as left_s:
             both = await asyncio.gather(
                 self._here.answers(here, max(left_s, min(self._time_limit_s, _SHORTEST_S))),
@@ -124,7 +145,9 @@ class Artifacts:
     def _place(self, root: str | None) -> Place | None:
         """What a root names; None for what is refused or unknown."""
         uri = self._served_from(root) if root else None
-        return place_of(root, uri, self._repository) if root and uri else None
+        if not root or not uri or (self._only_own and is_foreign(uri)):
+            return None
+        return place_of(root, uri, self._repository)
 
     def _served_from(self, root: str) -> str | None:
         """The location that MLflow's server would read for this one."""
@@ -132,6 +155,11 @@ class Artifacts:
             return root
         path = cleaned(re.sub("^[^:]*:(//[^/]*)?/*", "", root))
         return f"{self._destination.rstrip('/')}/{path}" if self._destination and path is not None else None
+
+
+def _load() -> None:
+    with importing:
+        import_module(REGISTRY)
 
 
 def _text(data: bytes, max_bytes: int) -> str | None:

@@ -58,14 +58,13 @@ class Database(ABC):
     async def open(self) -> None:  # noqa: B027 - SQLite shares nothing
         """Opens what is shared by all snapshots."""
 
-    @property
-    def dialect(self) -> Dialect:
+    def dialect(self, *, hides_secrets: bool = False) -> Dialect:
         """The words in which it is asked."""
-        return dialect_of(self.kind, self.lacking)
+        return dialect_of(self.kind, self.lacking, hides_secrets=hides_secrets)
 
     @abstractmethod
-    def snapshot(self) -> Snapshot:
-        """A snapshot, to be closed by whoever asks for it."""
+    def snapshot(self, *, hides_secrets: bool = False) -> Snapshot:
+        """A snapshot, to be closed by whoever asks for it; for those who may not know secrets, none is compared."""
 
     async def revision(self) -> str:
         """The revision of MLflow's schema that it has."""

@@ -1,4 +1,4 @@
-"""The words in which each database is asked, whether or not it has our own tables."""
+"""The words in which each database is asked, with or without our own tables, by those who may know secrets or not."""
 
 from functools import cache, partial
 from typing import Any
@@ -8,12 +8,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from lineage_api.store import history
+from lineage_api.store.functions import HIDES_SECRETS
 
 
 @cache
-def dialect_of(name: str, lacking: frozenset[str] = frozenset()) -> Dialect:
-    """The dialect of a database; tables of ours that it lacks are empty ones."""
+def dialect_of(name: str, lacking: frozenset[str] = frozenset(), *, hides_secrets: bool = False) -> Dialect:
+    """The dialect of a database; tables of ours that it lacks are empty ones, and secrets are compared or not."""
     made: Dialect = _DIALECTS[name]()
+    setattr(made, HIDES_SECRETS, hides_secrets)
     if lacking:
         made.statement_compiler = type("Lacking", (_Lacking, made.statement_compiler), {"lacking": lacking})
     return made

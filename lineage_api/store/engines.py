@@ -4,13 +4,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DisconnectionError
 
 from lineage_api.errors import Unsuitable
-from lineage_api.store.uris import existing
+from lineage_api.store.uris import existing, file_at
 
 LOCK_WAIT_S = 20
 """How long to wait for others who write."""
 _CONNECT_TIMEOUT_S = 10
+_FILE = "lineage_api.file"
 
 
 def writing(uri: str) -> Engine:
@@ -31,6 +33,7 @@ def changing(uri: str, connections: int, lock_wait_ms: int) -> Engine:
     if uri.startswith("sqlite"):
         options: dict[str, Any] = {"timeout": lock_wait_ms / 1000, "check_same_thread": False}
         engine = create_engine(uri, poolclass=QueuePool, pool_size=connections, connect_args=options)
+        _stay_at_its_place(engine)
         _make_no_file(engine)
         _begin_with(engine, "BEGIN IMMEDIATE", "foreign_keys = ON", "case_sensitive_like = true")
         return engine
@@ -69,6 +72,28 @@ def _make_no_file(engine: Engine) -> None:
         if not options.get("uri"):
             arguments[0] = existing(arguments[0])
             options["uri"] = True
+
+
+def _stay_at_its_place(engine: Engine) -> None:
+    """Leave a kept connection whose file was moved away, or replaced: what is written by it would be lost."""
+    path = engine.url.database or ""
+
+    @event.listens_for(engine, "do_connect")
+    def _(_: object, record: Any, __: object, ___: object) -> None:
+        record.info[_FILE] = _file(path)
+
+    @event.listens_for(engine, "checkout")
+    def _(_: object, record: Any, __: object) -> None:
+        if record.info[_FILE] != _file(path):
+            raise DisconnectionError  # the pool opens another one
+
+
+def _file(path: str) -> tuple[int, int] | None:
+    """The file of a name; None where there is none."""
+    try:
+        return file_at(path)
+    except OSError:
+        return None
 
 
 def _begin_with(engine: Engine, begin: str, *pragmas: str) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, String, Subquery, cast, func, select
+from sqlalchemy import Boolean, ColumnElement, Select, String, Subquery, cast, func, literal_column, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import TypeEngine
+
+HIDES_SECRETS = "hides_secrets"
+"""The attribute of a dialect that says whether those who ask in it may not compare secrets."""
 
 _RUN_IN_PATH = "/([0-9a-f]{32})/artifacts"
 _MODEL_IN_PATH = "/(m-[0-9a-f]{32})/artifacts"
@@ -38,6 +41,23 @@ class in_path(GenericFunction[str]):  # noqa: N801
 
 class likely(GenericFunction[bool]):  # noqa: N801
     """Whether a condition is met that many rows meet: SQLite, lacking statistics, thinks that an index leads to few."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+class readable(GenericFunction[bool]):  # noqa: N801
+    """Whether a text may be compared for whoever asks.
+
+    All may be; where secrets are hidden (see `dialects`), all but those in which a regular expression finds something.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+
+class withheld(GenericFunction[bool]):  # noqa: N801
+    """Whether a text that is a secret may be compared for whoever asks."""
 
     type = Boolean()
     inherit_cache = True
@@ -90,6 +110,18 @@ def _likely_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"({compiler.process(element.clauses, **options)})"
 
 
+@compiles(readable)
+def _readable(element: Any, compiler: Any, **options: Any) -> str:
+    if not getattr(compiler.dialect, HIDES_SECRETS, False):
+        return "(1 = 1)"
+    return compiler.process(func.in_path(*element.clauses).is_(None), **options)  # type: ignore[no-any-return]
+
+
+@compiles(withheld)
+def _withheld(element: Any, compiler: Any, **options: Any) -> str:  # noqa: ARG001
+    return "(1 = 0)" if getattr(compiler.dialect, HIDES_SECRETS, False) else "(1 = 1)"
+
+
 @compiles(in_path, "postgresql")
 def _in_path_postgresql(element: Any, compiler: Any, **options: Any) -> str:
     return f"substring({compiler.process(element.clauses, **options)})"
@@ -136,6 +168,16 @@ def one_of(text: ColumnElement[Any], texts: Sequence[str] | ColumnElement[str]) 
 def as_array(texts: Sequence[str]) -> str:
     """Texts as an array in JSON."""
     return orjson.dumps(list(texts)).decode()
+
+
+MOST_JOINED = 4
+"""How many rows that are looked for side by side may be joined; PostgreSQL thinks for seconds about 100 of them."""
+
+
+def there_are(rows: Select[Any], beside: int) -> ColumnElement[bool]:
+    """Whether there are rows, where so many conditions of this kind stand side by side."""
+    # An offset keeps them from being joined: they are looked for one after the other.
+    return (rows.offset(literal_column("0")) if beside > MOST_JOINED else rows).exists()
 
 
 def run_in_path(path: ColumnElement[Any]) -> ColumnElement[Any]:

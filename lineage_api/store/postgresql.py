@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import Dialect, make_url
 
 from lineage_api.errors import TimedOut
 from lineage_api.store.database import LOCK_WAIT_S, MAX_CONNECTIONS, Database, Observer, Row, Snapshot
@@ -44,8 +44,10 @@ class PostgreSQL(Database):
         self._wanted = 0
         """How many wait for a connection."""
 
-    def snapshot(self) -> "PostgreSQLSnapshot":
-        return PostgreSQLSnapshot(self)
+    def snapshot(self, *, hides_secrets: bool = False) -> "PostgreSQLSnapshot":
+        # Only rows are looked through for secrets.
+        backend = "rows" if hides_secrets else self.backend
+        return PostgreSQLSnapshot(self, self.dialect(hides_secrets=hides_secrets), backend)
 
     async def open(self) -> None:
         from psycopg import AsyncRawCursor, OperationalError  # noqa: PLC0415 - an extra that SQLite does without
@@ -99,7 +101,10 @@ class PostgreSQL(Database):
         if is_long:
             vars(connection).pop(_CURSOR, None)
         try:
-            if connection.pgconn.transaction_status:
+            if connection.pgconn.pipeline_status:
+                # psycopg does not leave a pipeline that somebody is stopped in who just enters it.
+                await connection.close()
+            elif connection.pgconn.transaction_status:
                 await connection.rollback()
         except Exception:  # noqa: BLE001 - with the connection its transaction is gone
             _log.debug("A connection was lost", exc_info=True)
@@ -179,9 +184,9 @@ class PostgreSQLSnapshot(Snapshot):
     Statements that are asked for at the same time are sent together.
     """
 
-    def __init__(self, database: PostgreSQL) -> None:
-        self.dialect = database.dialect
-        self.backend = database.backend
+    def __init__(self, database: PostgreSQL, dialect: Dialect, backend: str) -> None:
+        self.dialect = dialect
+        self.backend = backend
         self._database = database
         self._connection: Any = None
         self._waiting: list[_Question] = []

@@ -3,21 +3,23 @@
 import asyncio
 import os
 import sqlite3
+import sys
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from math import inf
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import make_url
+from sqlalchemy import Dialect, make_url
 
 from lineage_api.errors import TimedOut
 from lineage_api.store import functions
 from lineage_api.store.database import LOCK_WAIT_S, MAX_CONNECTIONS, Database, Observer, Row, Snapshot
 from lineage_api.store.statements import Statement
-from lineage_api.store.uris import existing
+from lineage_api.store.to_the_end import to_the_end
+from lineage_api.store.uris import existing, file_at
 
 POLL_S = 0.1
 """How often it is asked whether anything was committed."""
@@ -29,8 +31,10 @@ MAX_SLOW = 1_000
 """How many statements are known for having been slow, and begun in a thread."""
 _OPCODES = 1_000
 """How often it is looked whether the turn is over: each 20 to 50 microseconds, which costs nothing measurable."""
-_OPCODES_IN_THREAD = 50_000
-"""The same in a thread, which waits for the interpreter each time: every few milliseconds."""
+_NICENESS = 10
+"""By how much threads stand back behind the event loop where both want a processor."""
+_INTERRUPT_S = 0.01
+"""How often a statement that nobody waits for is interrupted, until it is: one that just begins would not notice."""
 
 
 class SQLite(Database):
@@ -42,15 +46,16 @@ class SQLite(Database):
         super().__init__(observe)
         self._path = make_url(uri).database or ""
         self._idle: list[_Connection] = []
-        self._threads = ThreadPoolExecutor(THREADS, "sqlite")
-        self._slow: OrderedDict[str, None] = OrderedDict()
+        self._threads = ThreadPoolExecutor(THREADS, "sqlite", _stand_back)
+        self._slow: OrderedDict[int, None] = OrderedDict()
+        """Their texts' hashes: the texts may be long."""
 
-    def snapshot(self) -> "SQLiteSnapshot":
-        return SQLiteSnapshot(self)
+    def snapshot(self, *, hides_secrets: bool = False) -> "SQLiteSnapshot":
+        return SQLiteSnapshot(self, self.dialect(hides_secrets=hides_secrets))
 
     def take(self) -> "_Connection":
         """A connection of the pool, or a new one."""
-        file = _file(self._path)
+        file = file_at(self._path)
         while self._idle:
             connection = self._idle.pop()
             if connection.file == file:
@@ -62,25 +67,25 @@ class SQLite(Database):
     def give_back(self, connection: "_Connection") -> None:
         """Returns a connection to the pool, its transaction ended."""
         connection.rollback()
-        if len(self._idle) < MAX_CONNECTIONS:
+        if connection.is_sound and len(self._idle) < MAX_CONNECTIONS:
             self._idle.append(connection)
         else:
             connection.close()
 
     def is_slow(self, text: str) -> bool:
         """Whether a statement took too long for the event loop when it was run last."""
-        return text in self._slow
+        return hash(text) in self._slow
 
     def note(self, text: str, *, is_slow: bool) -> None:
         """Remembers of a statement whether it is slow; of those that were, the last ones."""
-        self._slow.pop(text, None)
+        self._slow.pop(hash(text), None)
         if is_slow:
-            self._slow[text] = None
+            self._slow[hash(text)] = None
             if len(self._slow) > MAX_SLOW:
                 self._slow.popitem(last=False)
 
     def in_thread(self, connection: "_Connection", text: str, parameters: Any) -> "Future[Sequence[Row]]":
-        """The rows of a statement, read in a thread until the connection is told to stop."""
+        """The rows of a statement, read in a thread until the connection is interrupted."""
         return self._threads.submit(connection.rows, text, parameters)
 
     def _connected(self, file: "_File") -> "_Connection":
@@ -95,7 +100,7 @@ class SQLite(Database):
         )
         connection.file = file
         try:
-            for pragma in ("query_only = 1", "cache_size = -16000", f"mmap_size = {2**31}", "case_sensitive_like = 1"):
+            for pragma in ("query_only = 1", "cache_size = -16000", "case_sensitive_like = 1"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
             connection.close()
@@ -107,10 +112,10 @@ class SQLite(Database):
         """SQLite tells nobody, so it is asked; what it is asked costs a hundredth of a statement."""
         while True:
             # Anew where the file was moved away, or another one was put in its place.
-            file = _file(self._path)
+            file = file_at(self._path)
             with closing(self._connected(file)) as connection:
                 seen = None
-                while file == _file(self._path):
+                while file == file_at(self._path):
                     version = _data_version(connection)
                     if version not in {seen, None}:
                         seen = version
@@ -123,6 +128,8 @@ class SQLite(Database):
             self._idle.pop().close()
 
 
+_PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT}
+"""What a connection is none the worse for."""
 _File = tuple[int, int]
 """What tells one file from another that has had the same name."""
 
@@ -130,27 +137,33 @@ _File = tuple[int, int]
 class _Connection(sqlite3.Connection):
     file: _File
     """The file that it was opened on."""
-    until = inf
-    """The moment, of `monotonic`, when what it runs is interrupted; its transaction goes on."""
+    is_sound = True
+    """Whether it never failed; of a file that was damaged or empty it would remember that, once it is as it was."""
 
     def rows_until(self, until: float, text: str, parameters: Any) -> Sequence[Row]:
-        """The rows of a statement, if it is done at some moment."""
-        self.until = until
-        self.set_progress_handler(self._is_over, _OPCODES)
-        return self.execute(text, parameters).fetchall()
+        """The rows of a statement, if it is done at a moment of `monotonic`; its transaction goes on if it is not."""
+        self.set_progress_handler(lambda: monotonic() > until, _OPCODES)
+        return self._rows(text, parameters)
 
     def rows(self, text: str, parameters: Any) -> Sequence[Row]:
-        """The rows of a statement, unless it is stopped, from whatever thread."""
-        self.set_progress_handler(self._is_over, _OPCODES_IN_THREAD)
-        return self.execute(text, parameters).fetchall()
+        """The rows of a statement, unless it is interrupted, from whatever thread."""
+        # A handler would wait for the interpreter each time, and others for it.
+        self.set_progress_handler(None, 0)
+        return self._rows(text, parameters)
 
-    def _is_over(self) -> bool:
-        return monotonic() > self.until
+    def _rows(self, text: str, parameters: Any) -> Sequence[Row]:
+        try:
+            return self.execute(text, parameters).fetchall()
+        except sqlite3.DatabaseError as error:
+            passes = getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
+            self.is_sound = self.is_sound and passes
+            raise
 
 
-def _file(path: str) -> _File:
-    found = os.stat(path)  # noqa: PTH116 - at each question, and Path takes three times as long
-    return found.st_dev, found.st_ino
+def _stand_back() -> None:
+    """Lets the event loop have the processor first; only Linux has priorities for threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 def _data_version(connection: _Connection) -> int | None:
@@ -171,8 +184,8 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 class SQLiteSnapshot(Snapshot):
     """A read transaction, begun with the first statement."""
 
-    def __init__(self, database: SQLite) -> None:
-        self.dialect = database.dialect
+    def __init__(self, database: SQLite, dialect: Dialect) -> None:
+        self.dialect = dialect
         self._database = database
         self._connection: _Connection | None = None
         self._is_begun = False
@@ -246,7 +259,6 @@ class SQLiteSnapshot(Snapshot):
 
     async def _rows_in_thread(self, text: str, parameters: Any) -> Sequence[Row]:
         connection, began = self._begun(), monotonic()
-        connection.until = inf
         self._reading = self._database.in_thread(connection, text, parameters)
         rows = await asyncio.wrap_future(self._reading)
         self._is_begun = True
@@ -260,6 +272,13 @@ class SQLiteSnapshot(Snapshot):
         if self._reading is None or self._reading.done():
             self._database.give_back(connection)
         else:
-            # Whoever asked has gone; the thread gives it back as soon as it has noticed.
-            connection.until = 0.0
-            self._reading.add_done_callback(lambda _: self._database.give_back(connection))
+            # Whoever asked has gone, and whoever is told so again meanwhile still gives the connection back.
+            await to_the_end(asyncio.ensure_future(self._interrupted(self._reading, connection)))
+
+    async def _interrupted(self, reading: "Future[Sequence[Row]]", connection: _Connection) -> None:
+        """Gives a connection back as soon as the statement has ended that nobody waits for any more."""
+        reading.cancel()
+        while not reading.done():
+            connection.interrupt()
+            await asyncio.sleep(_INTERRUPT_S)
+        self._database.give_back(connection)

@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection, Engine
 
 from lineage_api.store.engines import changing, reading
+from lineage_api.store.to_the_end import to_the_end
 
 _LOCK_WAIT_MS = 5_000
 
@@ -28,7 +29,7 @@ class Transactions:
 
     async def write(self, work: Callable[[Connection], _T]) -> _T:
         """What comes of work that changes rows; it is done to its end, even if nobody waits for it any more."""
-        return await asyncio.shield(self._done(self._changing, work))
+        return await to_the_end(asyncio.ensure_future(self._done(self._changing, work)))
 
     def close(self) -> None:
         """Lets go of the database, after all that is to be done."""

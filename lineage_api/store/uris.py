@@ -1,5 +1,6 @@
 """The URIs with which stores are named: which of them name a database that can be served, and how they are shown."""
 
+import os
 import re
 from pathlib import Path
 from urllib.request import url2pathname
@@ -137,6 +138,12 @@ def masked(uri: str) -> str:
     """The URI as it may be shown: without passwords."""
     hidden = re.sub(r"(://[^:/?#]*):.*@", r"\1:***@", uri)
     return re.sub(r"([?&](?:\w*password|\w*secret|\w*token)=)[^&]*", r"\1***", hidden, flags=re.IGNORECASE)
+
+
+def file_at(path: str) -> tuple[int, int]:
+    """What tells the file of a name from another that has had the same name; raises OSError where there is none."""
+    found = os.stat(path)  # noqa: PTH116 - at each question, and Path takes three times as long
+    return found.st_dev, found.st_ino
 
 
 def existing(path: str) -> str:

@@ -463,8 +463,8 @@ async def test_a_page_of_its_own(small):
         )
 
 
-async def test_handshakes_of_other_pages(doors):
-    """They are refused before there is a connection."""
+async def test_handshakes_of_other_pages(doors, caplog):
+    """They are refused before there is a connection, of which the log says nothing."""
     for origin, status in (("https://evil.example", 403), (doors.address, None), ("null", 403)):
         try:
             async with connected(doors.address, origin=origin):
@@ -472,9 +472,10 @@ async def test_handshakes_of_other_pages(doors):
         except websockets.InvalidStatus as why:
             refused = why.response.status_code
         assert refused == status, origin
+    assert caplog.records == []
 
 
-async def test_handshakes_with_another_host(doors):
+async def test_handshakes_with_another_host(doors, caplog):
     """The same, by 400."""
     uri = doors.address.replace("http", "ws") + "/graphql"
     host, port = uri.removeprefix("ws://").partition("/")[0].split(":")
@@ -487,6 +488,7 @@ async def test_handshakes_with_another_host(doors):
             proxy=None,
         )
     assert why.value.response.status_code == 400
+    assert caplog.records == []
 
 
 async def test_through_a_proxy(small):

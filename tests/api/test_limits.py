@@ -1,13 +1,15 @@
 """Each limit has a last value that passes and a first that does not, by whichever way one asks."""
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
-from graphql import get_introspection_query
+from graphql import get_introspection_query, parse
 
 from lineage_api.api import documents
-from lineage_api.api.limits import Limits, require_short_lists, require_within
+from lineage_api.api.input_sizes import Inputs
+from lineage_api.api.limits import Limits, limits_of, require_within
 from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.errors import TooMuch
@@ -23,6 +25,8 @@ LOW = {
     "max_operations": 3,
     "max_variables": 3,
     "max_list_items": 3,
+    "max_input_objects": 6,
+    "max_input_depth": 4,
     "max_depth": 5,
     "max_root_fields": 4,
     "max_aliases": 3,
@@ -45,10 +49,17 @@ def with_variables(count):
     return f"query ({declared}) {{ {lists.removeprefix('{ id } ')} {{ id }} }}"
 
 
+def filtered(depth, alias=""):
+    """A field with so many filters in each other."""
+    return alias + "runs(filterBy: " + "{not: " * (depth - 1) + "{}" + "}" * (depth - 1) + ") { totalCount }"
+
+
 EACH = {  # by what it is called in the refusal: a document of so many, and the limit
     "operations": (lambda n: " ".join(f"query O{i} {{ __typename }}" for i in range(n)), 3),
     "variables": (with_variables, 3),
     "items of a list": (lambda n: '{ nodes(ids: ["a"%s]) { id } }' % (', "a"' * (n - 1)), 3),
+    "input objects": (lambda n: "{" + filtered(3) + filtered(n - 3, " a: ") + "}", 6),
+    "depth of an input": (lambda n: "{" + filtered(n) + "}", 4),
     "depth": (nested, 5),
     "root fields": (lambda n: "{ %s }" % ("__typename " * n), 4),
     "aliases": (lambda n: "{ runs { totalCount " + "".join(f"a{i}: __typename " for i in range(n)) + "} }", 3),
@@ -135,15 +146,77 @@ async def test_lists_in_variables(low):
     assert "items of a list 4, at most 3" in body["errors"][0]["message"]
 
 
+def inputs(document, **variables):
+    """How many objects the arguments of a document have, and how deep they stand in each other."""
+    found = Inputs.of(parse(document), variables)
+    return found.objects, found.depth
+
+
 def test_lists_in_lists():
     """In lists, in objects, and so deep that recursion would end."""
     deep = value = [1, 2, 3]
     for _ in range(5_000):
         deep = [{"a": deep}]
-    require_short_lists({"a": deep, "b": "text", "c": {}}, 3)
+    limits = replace(limits_of(Settings()), max_list_items=3, max_input_depth=10**6, max_input_objects=10**6)
+    Inputs.of(parse("{ a }"), {"a": deep, "b": "text", "c": {}}).require_within(limits)
     value.append(4)
     with pytest.raises(TooMuch, match="items of a list 4, at most 3"):
-        require_short_lists({"a": deep}, 3)
+        Inputs.of(parse("{ a }"), {"a": deep}).require_within(limits)
+
+
+def test_what_arguments_hold():
+    """Objects wherever they stand, as often as fragments repeat them; in variables, as often as they are used."""
+    assert inputs("{ a(b: 1, c: [2], d: $e) }") == (0, 0)
+    assert inputs("{ a(b: {c: {d: [{}, {}]}}) { f(g: {}) } }") == (5, 3)
+    twice = "query ($v: V) { ...F ...F } fragment F on Query { ...G ...G } fragment G on Query { a(b: {c: $v}, d: $v) }"
+    assert inputs(twice) == (4, 1)
+    assert inputs(twice, v=[{"a": {}}, {}]) == (4 + 8 * 3, 2)
+    assert inputs(twice, v="text", w={"not": "used"}) == (4, 1)
+    assert inputs("query ($v: V = {a: {}}) { a(b: $v) }") == (2, 2)
+    assert inputs("query A($v: V) { a(b: {c: $v}) } query B($v: V) { a(b: $v) a(b: $v) }", v={}) == (1 + 2, 1)
+    rings = "{ ...F } fragment F on Query { a(b: {}) ...F ...Missing }"
+    assert inputs(rings) == (1, 1)
+
+
+def test_expressions_hold_conditions():
+    """So they count as much, wherever they come from."""
+    text = "a" * 100
+    assert inputs(f'{{ runs(filterBy: {{matching: "{text}"}}) }}') == (11, 1)
+    assert inputs(
+        "query ($m: String) { runs(filterBy: {matching: $m}) b: runs(filterBy: {matching: $m}) }", m=text
+    ) == (
+        2 + 20,
+        1,
+    )
+    assert inputs("query ($f: F) { runs(filterBy: $f) }", f={"matching": text, "nameContains": text}) == (11, 1)
+
+
+async def test_too_many_conditions_in_variables(low):
+    """Each would be SQL, for which the server would have to think for seconds."""
+    query = "query ($f: RunFilter) { a: runs(filterBy: $f) { totalCount } b: runs(filterBy: $f) { totalCount } }"
+    assert (await answered(low, query, variables={"f": {"or": [{}, {}]}}))[0] == 200
+    status, body = await answered(low, query, variables={"f": {"or": [{}, {}, {}]}})
+    assert (status, body["errors"][0]["extensions"]) == (400, {"code": "TOO_COMPLEX"})
+    assert "input objects 8, at most 6" in body["errors"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    "filter_by",
+    [
+        {"or": [{"params": [{"key": f"p{n}", "eq": "x"} for n in range(90)]}, {"nameContains": "a"}]},
+        {"or": [{"or": [{"nameContains": f"{n}"} for n in range(95)]}, {"or": [{"users": ["x"]} for _ in range(90)]}]},
+        {"matching": " and ".join(["tags.a='b'"] * 120)},
+    ],
+)
+async def test_as_many_as_may_be(store, filter_by):
+    """Neither database has enough of them before."""
+    deep = filter_by
+    for _ in range(6):
+        deep = {"not": {"or": [deep]}} if deep is filter_by else {"or": [deep]}
+    async with asking(store) as client:
+        query = "query ($f: RunFilter) { runs(filterBy: $f) { totalCount } }"
+        status, body = await answered(client, query, variables={"f": deep})
+    assert (status, body.get("errors"), body["data"]) == (200, None, {"runs": {"totalCount": 0}})
 
 
 async def test_a_cost_with_variables(low):

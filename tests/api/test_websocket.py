@@ -10,7 +10,8 @@ import websockets
 
 from lineage_api.api import websocket
 from lineage_api.app import create_app
-from lineage_api.commands.serve import Connection, listening
+from lineage_api.commands.connections import WebSocket
+from lineage_api.commands.serve import listening
 from lineage_api.config import Settings
 from lineage_api.graph.identity import encoded
 from lineage_api.store import feed
@@ -482,8 +483,8 @@ async def test_who_never_reads_again_is_dropped(empty):
 async def test_pings_of_who_does_not_read_are_not_answered(empty, monkeypatch):
     """Their answers would be kept, as many as somebody likes to send."""
     seen, app = [], app_of(empty)
-    handle = Connection.handle_ping
-    monkeypatch.setattr(Connection, "handle_ping", lambda self: (seen.append(self), handle(self)))
+    handle = WebSocket.handle_ping
+    monkeypatch.setattr(WebSocket, "handle_ping", lambda self: (seen.append(self), handle(self)))
     with served(app, narrow()) as address:
         await made(empty, "m")
         async with talking(address, sock=narrow_socket(address), max_queue=1) as talk:

@@ -63,12 +63,25 @@ def test_a_plan_is_that_of_one_schema_and_document(schema, made):
 def test_plans_that_are_kept_are_bounded(schema, made, monkeypatch):
     """Those that were used last stay."""
     monkeypatch.setattr(plans, "MAX_PLANS", 2)
-    a, b, c = map(parse, ("{ a }", "{ b }", "{ c }"))
-    for document in (a, b, a, c, a):
-        ask(schema, document)
+    document = parse("query ($a: Boolean!, $b: Boolean!) { a @include(if: $a) b @include(if: $b) c }")
+    a, b, c = ({"a": True, "b": True}, {"a": False, "b": True}, {"a": True, "b": False})
+    for variables in (a, b, a, c, a):
+        ask(schema, document, **variables)
     assert len(made) == 3
-    ask(schema, b)
+    ask(schema, document, **b)
     assert len(made) == 4
+
+
+def test_a_plan_goes_with_its_document(schema, made):
+    """Whoever keeps documents decides how many plans there are."""
+    document = parse("{ a }")
+    ask(schema, document)
+    alive = weakref.ref(made.pop())
+    assert alive() is not None
+    del document
+    gc.collect()
+
+    assert alive() is None
 
 
 def test_a_schema_goes_with_its_plans(schema):

@@ -194,3 +194,16 @@ async def test_what_artifacts_cost(client, model, statements):
     await listed(client, "path text children { path text children { path } }")
 
     assert len(statements) == 1
+
+
+async def test_versions_at_any_place(store, client, tmp_path):
+    """Which MLflow's store takes, and its server then serves: nothing is read there, nor said of what is there."""
+    write(tmp_path / "somewhere", FILES)
+    store.registered_model("m")
+    for source in (str(tmp_path / "somewhere"), f"file://{tmp_path}/somewhere", "/etc"):
+        store.version("m", source=source)
+    found = await client.ask("{ modelVersions { nodes { artifactUri artifacts { path text } manifest { flavors } } } }")
+    nodes = found["modelVersions"]["nodes"]
+    assert [node["artifacts"] for node in nodes] == [None] * 3
+    assert [node["manifest"] for node in nodes] == [None] * 3
+    assert "/etc" in {node["artifactUri"] for node in nodes}

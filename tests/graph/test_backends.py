@@ -6,6 +6,7 @@ import pytest
 
 from lineage_api.app import create_app
 from lineage_api.config import Settings
+from lineage_api.engine import json_statements
 from lineage_api.engine.forms import MARK
 from lineage_api.errors import Unsuitable
 
@@ -300,3 +301,20 @@ async def test_filters_are_compiled_once(store, client, statements):
 
     assert found == [["0"], ["1"], ["2"]]
     assert texts[0] == texts[1] == texts[2]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["the data", "a part of them"])
+async def test_json_that_is_too_long(store, client, statements, monkeypatch, whole):
+    """It is not sent: rows are, which are counted as they come, all parents of a relation together."""
+    experiment = store.experiment("e")
+    for name in ("a", "b"):
+        store.run(experiment, name, params={"p": "x" * 200})
+    more = "" if whole else "artifacts { path }"
+    query = "{ runs { nodes { %s params { key value } } } }"
+    for most, is_sent in ((600, True), (400, False)):
+        monkeypatch.setattr(json_statements, "MAX_BYTES", most)
+        answer = await client.answer(query % f"{more} a{most}: name")
+        assert [run["params"][0]["value"] for run in answer["data"]["runs"]["nodes"]] == ["x" * 200] * 2
+        assert any("json" in text and "params" in text for text in statements)
+        assert (answer["extensions"]["cost"]["actual"] is None) is is_sent
+        assert (statements[-1].count("json") > 0) is is_sent

@@ -18,10 +18,18 @@ from lineage_api.store.model_files import ModelFiles
 from tests.asking import Client, without_cost
 from tests.changing import prompt
 from tests.histories import connected
-from tests.model_folders import model_folder
+from tests.model_folders import model_folder, own
 from tests.stores import filled
 
 FOUND = "query ($filter: ModelVersionFilter) { modelVersions(filterBy: $filter) { totalCount nodes { label } } }"
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """An artifact folder: nothing else is read."""
+    return own(tmp_path)
+
+
 OF_MODELS = """query ($filter: ModelVersionFilter) {
     registeredModels { nodes { name versions(filterBy: $filter) { totalCount nodes { version } } } }
 }"""
@@ -67,7 +75,7 @@ def plain(request, templates, tmp_path_factory):
     """A store of which nothing is in the index."""
     folder = tmp_path_factory.mktemp("packages")
     with filled(request.param, templates, folder) as made:
-        fill(made, folder)
+        fill(made, own(folder))
         yield made
 
 

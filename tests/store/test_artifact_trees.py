@@ -12,7 +12,7 @@ from lineage_api.store.artifacts import Artifacts
 
 @pytest.fixture
 def artifacts(tmp_path):
-    opened = Artifacts(artifacts_destination=str(tmp_path / "served"), time_limit_s=10)
+    opened = Artifacts(artifacts_destination=str(tmp_path / "served"), time_limit_s=10, only_own=False)
     yield opened
     opened.close()
 

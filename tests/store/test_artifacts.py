@@ -63,7 +63,7 @@ def elsewhere():
 
 @pytest.fixture
 def artifacts(tmp_path):
-    opened = Artifacts(artifacts_destination=str(tmp_path / "served"), time_limit_s=10)
+    opened = Artifacts(artifacts_destination=str(tmp_path / "served"), time_limit_s=10, only_own=False)
     yield opened
     opened.close()
 
@@ -71,7 +71,7 @@ def artifacts(tmp_path):
 @pytest.fixture
 def hasty():
     """With few threads and little time, for stores that hang."""
-    opened = Artifacts(time_limit_s=0.5, threads=4)
+    opened = Artifacts(time_limit_s=0.5, threads=4, only_own=False)
     yield opened
     opened.close()
 
@@ -239,7 +239,7 @@ async def test_roots_that_are_refused(artifacts, root):
 
 async def test_no_destination_is_known():
     """What MLflow's server serves is out of reach without it."""
-    artifacts = Artifacts()
+    artifacts = Artifacts(only_own=False)
     assert await artifacts.listings(["mlflow-artifacts:/1/run"], [""], 10) == [None]
 
 
@@ -356,7 +356,7 @@ def test_files_here_need_nothing_of_mlflow(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     code = (
         "import asyncio, sys; from lineage_api.store.artifacts import Artifacts, File;"
-        f"[text] = asyncio.run(Artifacts().texts([File({str(tmp_path)!r}, 'a.txt', False, 1)], 9));"
+        f"[text] = asyncio.run(Artifacts(only_own=False).texts([File({str(tmp_path)!r}, 'a.txt', False, 1)], 9));"
         "sys.exit(text != 'a' or 'mlflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -377,7 +377,7 @@ def test_a_process_ends_while_a_store_hangs(tmp_path):
     (info / "entry_points.txt").write_text("[mlflow.artifact_repository]\nelsewhere = plugin:Hangs\n")
     code = (
         "import asyncio; from lineage_api.store.artifacts import Artifacts;"
-        "print(asyncio.run(Artifacts(time_limit_s=0.1).listings(['elsewhere://hangs/x'], [''], 1)))"
+        "print(asyncio.run(Artifacts(time_limit_s=0.1, only_own=False).listings(['elsewhere://hangs/x'], [''], 1)))"
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     ended = subprocess.run(
@@ -385,3 +385,21 @@ def test_a_process_ends_while_a_store_hangs(tmp_path):
     )
     assert ended.stdout == "[None]\n"
     assert "elsewhere://hangs did not answer within 0.1 s" in ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["{}", "file://{}"])
+async def test_folders_that_belong_to_no_run(tmp_path, kind):
+    """MLflow takes any place for a version; on this machine only what is in an artifact folder is read."""
+    own, model = tmp_path / ("a" * 32) / "artifacts", tmp_path / ("m-" + "b" * 32) / "artifacts"
+    others = [tmp_path, own.parent, tmp_path / ("c" * 31) / "artifacts", tmp_path / ("d" * 32) / "artifacts-of-others"]
+    artifacts = Artifacts()
+    for folder in (own, own / "model", model, *others):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "a.txt").write_text("text")
+    for folder in (own, own / "model", model):
+        assert await texts(artifacts, kind.format(folder), "a.txt") == ["text"]
+        assert "a.txt" in await listing(artifacts, kind.format(folder))
+    for folder in others:
+        assert await texts(artifacts, kind.format(folder), "a.txt") == [None]
+        assert await listing(artifacts, kind.format(folder)) is None
+    artifacts.close()

@@ -411,6 +411,19 @@ async def test_json_as_it_came(on_postgresql):
             assert found == [b'{"a": 1}', None, "é".encode()]
 
 
+async def test_a_connection_that_is_left_in_a_pipeline(on_postgresql):
+    """psycopg leaves it so where somebody is stopped who just enters one; nobody is to be given it."""
+    async with opened(on_postgresql.uri) as database:
+        connection, _ = await database.run([("SELECT 1", None)])
+        pipeline = connection.pipeline()
+        await pipeline.__aenter__()
+        await database.give_back(connection)
+        for _ in range(3):
+            async with snapshot_of(database) as snapshot:
+                assert await snapshot.fetch_json(Statement("SELECT '1'", {}, ()), {}, is_all=True) == [b"1"]
+        assert connection.closed
+
+
 async def test_connections_at_hand(on_postgresql):
     """Some are kept, more are given back to the pool, and those that wait come first."""
     async with opened(on_postgresql.uri) as database:

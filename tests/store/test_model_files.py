@@ -39,7 +39,7 @@ from lineage_api.store.model_files import Examined, ModelFiles
 
 @pytest.fixture
 def artifacts():
-    opened = Artifacts()
+    opened = Artifacts(only_own=False)
     yield opened
     opened.close()
 

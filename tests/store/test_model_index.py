@@ -18,9 +18,15 @@ from lineage_api.store.manifests import Environment, Manifest, Package
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.package_tables import model_files, packages
 from tests.changing import prompt
-from tests.model_folders import model_folder
+from tests.model_folders import model_folder, own
 
 NOW = 1_000_000
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """An artifact folder: nothing else is read."""
+    return own(tmp_path)
 
 
 def rows(store, *columns):

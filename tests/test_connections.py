@@ -1,0 +1,170 @@
+"""Who sends what nobody should: heads without end, requests that never arrive, handshakes that nobody would answer."""
+
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from lineage_api.api.event_stream import OpenStreams
+from lineage_api.commands import connections
+from lineage_api.commands.connections import MAX_HEAD_BYTES, MAX_WAITING
+from tests.serving import served
+
+GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
+POST = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
+OK = b"HTTP/1.1 200 OK"
+TOO_LONG = b"HTTP/1.1 431 "
+UPGRADE = b"connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n"
+
+
+@pytest.fixture
+def address():
+    """A server that says how much it was sent."""
+
+    async def counted(request):
+        return PlainTextResponse(str(len(await request.body())))
+
+    app = Starlette(routes=[Route("/", counted, methods=["GET", "POST"])])
+    app.state.streams = OpenStreams()
+    with served(app) as address:
+        yield address
+
+
+@contextmanager
+def connection(address):
+    """A connection to it."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connected:
+        yield connected
+
+
+def answered(connected, *parts):
+    """All that is answered until the server closes the connection, or the first answer has come."""
+
+    def send():
+        try:
+            for part in parts:
+                connected.sendall(part)
+        except OSError:
+            pass  # it was closed meanwhile
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    heard = b""
+    try:
+        while not heard.endswith(b"\r\n\r\n0") and (more := connected.recv(2**16)):
+            heard += more
+    except ConnectionResetError:
+        pass
+    sending.join()
+    return heard
+
+
+def test_a_head_may_be_long(address):
+    """As browsers with many cookies send it."""
+    with connection(address) as connected:
+        long = b"cookie: " + b"a" * (MAX_HEAD_BYTES - 1_000) + b"\r\n\r\n"
+        for _ in range(3):
+            assert answered(connected, GET + long).startswith(OK)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [GET + b"a: ", *[b"b" * 2**16] * 20],
+        [GET, *[b"a: b\r\n" * 10_000] * 20],
+        [b"GET /", *[b"a" * 2**16] * 20],
+        [POST + b"transfer-encoding: chunked\r\n\r\n0\r\n", *[b"a: b\r\n" * 10_000] * 20],
+    ],
+    ids=["one header", "many headers", "the address", "after the body"],
+)
+def test_a_head_without_end(address, parts):
+    """It is refused at some point."""
+    with connection(address) as connected:
+        heard = answered(connected, *parts)
+    assert TOO_LONG in heard or heard.startswith(b"HTTP/1.1 400")
+
+
+def test_a_body_is_no_head(address):
+    """However long it is, and in whatever pieces it comes."""
+    with connection(address) as connected:
+        chunks = [b"10000\r\n" + b"a" * 2**16 + b"\r\n"] * 20
+        parts = [POST + b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n", *chunks, b"0\r\n\r\n"]
+        heard = answered(connected, *parts)
+    assert heard.startswith(OK)
+    assert heard.endswith(str(20 * 2**16).encode())
+
+
+def test_requests_behind_each_other(address):
+    """Some are answered one after the other; who sends thousands before he reads is left."""
+    request = GET + b"\r\n"
+    for count, is_answered in ((MAX_WAITING // 2, True), (5_000, False)):
+        with connection(address) as connected:
+            connected.sendall(request * count + GET + b"connection: close\r\n\r\n")
+            heard = b""
+            while more := received(connected):
+                heard += more
+        assert (heard.count(OK) == count + 1) is is_answered
+
+
+def received(connected):
+    """What comes next; nothing where the connection is closed, in whatever way."""
+    try:
+        return connected.recv(2**16)
+    except ConnectionResetError:
+        return b""
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [b"", b"GE", GET, POST + b"content-length: 10\r\n\r\n12345", POST + b"transfer-encoding: chunked\r\n\r\n"],
+    ids=["nothing", "a method", "half a head", "half a body", "no chunk"],
+)
+def test_a_request_that_never_arrives(monkeypatch, address, begun):
+    """The connection is closed after a while."""
+    monkeypatch.setattr(connections, "ARRIVAL_S", 0.2)
+    with connection(address) as connected:
+        connected.sendall(begun)
+        assert received(connected) == b""
+
+
+def test_a_request_that_arrives_later(monkeypatch, address):
+    """It is answered: only those that are arriving have to hurry."""
+    with connection(address) as connected:
+        assert answered(connected, GET + b"\r\n").startswith(OK)
+        monkeypatch.setattr(connections, "ARRIVAL_S", 0.0)
+        assert answered(connected, GET + b"\r\n").startswith(OK)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [b"sec-websocket-protocol: " + b"a, " * 5_000 + b"b\r\n", b"a: b\r\n" * 200],
+    ids=["a long header", "many headers"],
+)
+def test_handshakes_that_nobody_would_answer(address, more):
+    """websockets would say nothing and wait."""
+    key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    with connection(address) as connected:
+        connected.sendall(GET + UPGRADE + key + more + b"\r\n")
+        heard = b""
+        while part := received(connected):
+            heard += part
+    assert heard.startswith(TOO_LONG)
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [(b"POST", b""), (b"GET", b"content-length: 3\r\n\r\nabc"), (b"GET", b"content-length: 3\r\n")]
+)
+def test_what_is_no_handshake(address, method, body):
+    """It is refused, and the connection is closed."""
+    key = b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    with connection(address) as connected:
+        connected.sendall(method + GET.removeprefix(b"GET") + UPGRADE + key + body + b"\r\n")
+        heard = b""
+        while part := received(connected):
+            heard += part
+    assert heard.startswith(b"HTTP/1.1 400 ")
