@@ -8,19 +8,20 @@ from typing import Any
 
 import orjson
 
-from lineage_api.access.callers import Caller
+from lineage_api.api.context import Context
 from lineage_api.graph.conditions import is_given
 from lineage_api.registry import texts
 from lineage_api.registry.outcome import Asked
 from lineage_api.registry.reasons import require
 
 
-def asked_for(mutation: str, caller: Caller, given: Any) -> Asked:
+def asked_for(mutation: str, context: Context, given: Any) -> Asked:
     """Who asks for what; refuses texts that no database keeps."""
     require_storable(given)
     reason, key = (given_or_none(getattr(given, name, None)) for name in ("reason", "idempotency_key"))
     require(texts.reason(reason or "", "reason"), [] if key is None else texts.idempotency_key(key, "idempotencyKey"))
-    return Asked(mutation, caller.name, caller.role, reason, key, _digest(given))
+    caller = context.caller
+    return Asked(mutation, caller.name, caller.role, reason, key, _digest(given), context.asked_at)
 
 
 def require_storable(given: Any) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from lineage_api.access.callers import ANYBODY, Caller
@@ -25,6 +26,8 @@ class Context:
     """The event after which a subscription is gone on with, whatever its argument says; None when it is not."""
     extensions: dict[str, Any] = field(default_factory=dict)
     """What the answer says beside data and errors, by subject."""
+    asked_at: float = field(default_factory=monotonic)
+    """When it was asked for, of `monotonic`: before it waited for a place to run."""
     tally: Tally = field(default_factory=Tally)
     """What the answer has, counted while it is worked out."""
 

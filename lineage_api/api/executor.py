@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from time import monotonic
 from typing import Any, NamedTuple
 
 import orjson
@@ -94,20 +95,22 @@ class Executor:
 
         Raises NotValid for a document that is not valid, and Overloaded where too many wait to be executed.
         """
-        document = self._documents.document(question.query)
+        asked_at, document = monotonic(), self._documents.document(question.query)
         requested, inputs = self._cost(document, question)
         if inputs.has_expressions:
             await asyncio.to_thread(search.load)
         operation = get_operation_ast(document, question.operation_name)
-        return await self._running.run(operation, lambda: self._executed(question, document, requested, event))
+        work = partial(self._executed, question, document, requested, event, asked_at)
+        return await self._running.run(operation, work)
 
     async def _executed(
-        self, question: Question, document: DocumentNode, requested: int, event: Happened | None
+        self, question: Question, document: DocumentNode, requested: int, event: Happened | None, asked_at: float
     ) -> ExecutionResult:
         hides_secrets = not may(question.caller.role, Action.KNOW_SECRETS)
         snapshot = self._databases.read_by(document).snapshot(hides_secrets=hides_secrets)
         tally = Tally(self._limits.max_rows)
-        context = Context(snapshot, self._services, self._limits.max_page, question.caller, tally=tally)
+        limits = self._limits
+        context = Context(snapshot, self._services, limits.max_page, question.caller, asked_at=asked_at, tally=tally)
         asked = (question.variables, question.operation_name)
         try:
             with one_operation():

@@ -44,7 +44,7 @@ async def _answered(
     context = info.context
     await context.reader.close()
     try:
-        asked = asked_for(info.field_name, context.caller, given)
+        asked = asked_for(info.field_name, context, given)
         answer = p.Answer(await doing(asked, context.service(Registry)))
     except Refused as refused:
         answer = p.Answer(Outcome(), [Told(reason) for reason in refused.reasons])

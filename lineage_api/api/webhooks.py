@@ -159,7 +159,7 @@ async def _answered(info: Info, given: Any, doing: Callable[[Webhooks, Asked], A
     context = info.context
     await context.reader.close()
     try:
-        asked = asked_for(info.field_name, context.caller, given)
+        asked = asked_for(info.field_name, context, given)
         return Answer(await doing(context.service(Webhooks), asked))
     except Refused as refused:
         return Answer(Outcome(), [Told(reason) for reason in refused.reasons])

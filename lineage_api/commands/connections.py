@@ -116,6 +116,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         """Tells the app that who was connected has left."""
         super().connection_lost(exc)
         self.handshake_complete = True
+        self.frames = []  # of a message that will not be read
 
     async def send(self, message: Any) -> None:
         """Sends, unless nobody is there to whom."""

@@ -17,7 +17,7 @@ FRAME = "lineage_api.frame"
 """Extension of a GraphQL type: whether its objects are but the frame of a page, such as its edges."""
 
 
-_INTROSPECTED = 5
+_INTROSPECTED = 40
 
 
 class Tally:

@@ -7,10 +7,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from lineage_api.errors import TimedOut, Unsuitable
 from lineage_api.registry.reasons import AlreadyExists, Invalid, NotFound, Reason, Refused
 
+OTHERS_CHANGE = "Others are changing the registry; try again."
+
 _LOST = {"40001", "40P01", "23505"}
 """PostgreSQL: serialization failure, deadlock, a row that somebody else has just inserted."""
 _SILENT = {"55P03", "57014"}
 """PostgreSQL: a lock that was not to be had in time."""
+_FULL = "53100"
+"""PostgreSQL: there is no room on the disk."""
 _KINDS: dict[str, type[Reason]] = {
     "RESOURCE_DOES_NOT_EXIST": NotFound,
     "RESOURCE_ALREADY_EXISTS": AlreadyExists,
@@ -25,10 +29,13 @@ class BusyError(Exception):
 
 def of_mlflow(error: Any) -> Exception:
     """What an exception of MLflow's says."""
-    if is_lost(error.__cause__ or error.__context__):
+    cause = error.__cause__ or error.__context__
+    if is_lost(cause):
         return BusyError()
     kind = _KINDS.get(error.error_code)
-    return error if kind is None else Refused(kind(error.message))
+    if kind is not None:
+        return Refused(kind(error.message))
+    return of_database(cause) if isinstance(cause, DBAPIError) else error
 
 
 def of_database(error: DBAPIError) -> Exception:
@@ -37,7 +44,9 @@ def of_database(error: DBAPIError) -> Exception:
     if is_lost(error):
         return BusyError()
     if code.startswith("SQLITE_BUSY") or _state(error) in _SILENT:
-        return TimedOut("Others are changing the registry; try again.")
+        return TimedOut(OTHERS_CHANGE)
+    if code == "SQLITE_FULL" or _state(error) == _FULL:
+        return Unsuitable("Nothing can be written: the disk of the database is full.")
     if code.startswith("SQLITE_READONLY") or _state(error) == "25006":
         return Unsuitable("This database can only be read.")
     return error

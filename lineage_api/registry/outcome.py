@@ -1,6 +1,7 @@
 """What a change came to, as keys: the objects themselves are read afresh."""
 
 from dataclasses import asdict, dataclass, field, replace
+from time import monotonic
 from typing import Any
 
 import orjson
@@ -75,3 +76,5 @@ class Asked:
     """The caller's own, by which a repeated request is known."""
     digest: str = ""
     """Of the input, which tells one request from another under the same key."""
+    since: float = field(default_factory=monotonic)
+    """Since when it has been waited for."""

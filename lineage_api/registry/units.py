@@ -181,15 +181,26 @@ class Units:
         self._writers = writers
         self._stores: tuple[JoinedRegistry, JoinedTracking] | None = None
         self._engine: Engine | None = None
+        self._gave_up_at = 0.0
+        """When a change was last given up because of a lock; who asked before has waited long enough."""
 
     def made(self, asked: Asked, change: Change) -> Outcome:
-        """What came of a change; it is tried again when others were in the way, and refused as a whole."""
+        """What came of a change; it is tried again when others were in the way, and refused as a whole.
+
+        Where others hold the lock that all who write to SQLite need, it is not waited for by one after the other.
+        """
         for attempt in range(RETRIES + 1):
+            if asked.since < self._gave_up_at:
+                raise TimedOut(failures.OTHERS_CHANGE)
             try:
                 return self._once(asked, change)
+            except TimedOut:
+                if self._uri.startswith("sqlite"):
+                    self._gave_up_at = time.monotonic()
+                raise
             except failures.BusyError:
                 if attempt == RETRIES:
-                    raise TimedOut("Others are changing the registry; try again.") from None
+                    raise TimedOut(failures.OTHERS_CHANGE) from None
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - so that two do not meet again
         raise AssertionError
 

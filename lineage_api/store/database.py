@@ -12,7 +12,7 @@ from lineage_api.store.statements import Compiled, Plain, Prepared, Statement
 Row = Sequence[Any]
 Observer = Callable[[str], None]
 
-LOCK_WAIT_S = 2.0
+LOCK_WAIT_S = 1.8
 """How long to wait where another process keeps everybody out of the database, or where its server is silent."""
 MAX_CONNECTIONS = 32
 """How many connections are kept open."""
