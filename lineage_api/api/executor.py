@@ -121,12 +121,13 @@ class Executor:
         finally:
             await snapshot.close()
 
-    def body(self, result: ExecutionResult) -> bytes:
-        """The response as JSON; where that is longer than may be sent, only the error that says so."""
+    def body(self, result: ExecutionResult, kind: OperationType | None = None) -> bytes:
+        """The response to an operation as JSON; where that is longer than may be sent, only the error that says so."""
         body = orjson.dumps(response(result))
         if len(body) <= self._max_answer_bytes:
             return body
-        refusal = TooMuch(f"The answer has {len(body):,} bytes, at most {self._max_answer_bytes:,} are sent.")
+        what = "The change was made. Its answer" if kind is OperationType.MUTATION else "The answer"
+        refusal = TooMuch(f"{what} has {len(body):,} bytes, at most {self._max_answer_bytes:,} are sent.")
         return orjson.dumps({"data": None, "errors": told([located_error(refusal)])})
 
     def _cost(self, document: DocumentNode, question: Question) -> tuple[int, Inputs]:
@@ -146,10 +147,11 @@ class Executor:
 
         Raises NotValid where nothing is executed, and SlowConsumer where they were not taken in time.
         """
-        if self.kind(question) is not OperationType.SUBSCRIPTION:
+        kind = self.kind(question)
+        if kind is not OperationType.SUBSCRIPTION:
             result = await self.execute(question)
             _require_begun(result)
-            yield Answer(self.body(result).decode())
+            yield Answer(self.body(result, kind).decode())
             return
         async with aclosing(await self._subscribed(question)) as stream:
             async for each in stream:

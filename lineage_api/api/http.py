@@ -109,7 +109,7 @@ class GraphQL:
             return _json(body, media_type, 503, {"retry-after": RETRY_AFTER_S})
         if not is_begun(result):
             return _json({"errors": told(result.errors or [])}, media_type, _status(media_type))
-        return _response(self._executor.body(result), media_type)
+        return _response(self._executor.body(result, kind), media_type)
 
     def close(self) -> None:
         """Lets go of what answers were compressed with."""

@@ -3,6 +3,7 @@
 from lineage_api.config import Settings
 from lineage_api.engine.nouns import noun
 from lineage_api.errors import TooMuch
+from lineage_api.graph.scalars import BigInt
 
 MOST_TOLD = 10**9
 """A number beyond it is not told exactly: fragments in fragments make numbers with a hundred digits."""
@@ -12,9 +13,9 @@ MOST_TOLD = 10**9
 class Limits:
     """What one request may ask for; whatever is over a limit is refused as a whole, before anything is executed."""
 
-    max_body_bytes: int
+    max_body_bytes: BigInt
     """How long the body of a request by HTTP may be."""
-    max_document_bytes: int
+    max_document_bytes: BigInt
     """How long a document may be."""
     max_document_tokens: int
     """How many tokens a document may have, comments apart."""
@@ -43,11 +44,21 @@ class Limits:
     """How many directives an operation may have, each as often as fragments repeat it."""
     max_page: int
     """How many items a page may have, where the argument does not say otherwise."""
-    max_cost: int
+    max_cost: BigInt
     """How many objects an operation may ask for: those of pages within pages, multiplied, and those that fields lead
     to. Lists without pages count nothing. `extensions.cost` of an answer says how many it asked for, and got."""
-    max_rows: int
+    max_rows: BigInt
     """How many values the lists without pages in an answer may have in all; those beyond are errors in their place."""
+    max_answer_bytes: BigInt
+    """How long an answer may be, before it is compressed."""
+    time_limit_s: float
+    """How long an operation may take, in seconds, once it runs; and how long it may wait until then."""
+    max_running: int
+    """How many queries run at the same time; changes have half as many places."""
+    max_waiting: int
+    """How many queries, and how many changes, may wait for a place; others are refused with OVERLOADED."""
+    max_websockets: int
+    """How many WebSockets may be open at the same time."""
 
 
 def limits_of(settings: Settings) -> Limits:
