@@ -79,9 +79,9 @@ async def test_an_answer_to_a_change_that_is_too_long(store, client):
     """It says that the change was made, which nobody would know else."""
     query = """mutation { createRegisteredModel(input: {name: "m", description: "%s"}) {
       registeredModel { description } } }"""
-    async with served_here(create_app(Settings(backend_store_uri=store.uri, max_answer_bytes=200))) as address:
-        async with httpx.AsyncClient() as http:
-            answer = (await http.post(f"{address}/graphql", json={"query": query % ("x" * 200)})).json()
+    app = create_app(Settings(backend_store_uri=store.uri, max_answer_bytes=200))
+    async with served_here(app) as address, httpx.AsyncClient() as http:
+        answer = (await http.post(f"{address}/graphql", json={"query": query % ("x" * 200)})).json()
     assert answer["errors"][0]["message"].startswith("The change was made. Its answer has ")
     found = await client.ask("{ registeredModels { nodes { name description } } }")
     assert found["registeredModels"]["nodes"] == [{"name": "m", "description": "x" * 200}]
