@@ -5,7 +5,7 @@ import pytest
 from lineage_api.access.roles import Action, Role, may, needed, require, role_named
 from lineage_api.errors import Forbidden
 
-EDITORS = {Action.REGISTER, Action.DESCRIBE, Action.TAG, Action.MOVE}
+EDITORS = {Action.KNOW_SECRETS, Action.REGISTER, Action.DESCRIBE, Action.TAG, Action.MOVE}
 
 
 @pytest.mark.parametrize("action", Action)

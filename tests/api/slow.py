@@ -33,9 +33,8 @@ def make_fast(store):
 def running(store):
     """How many such questions the database works on."""
     if store.kind == "sqlite":
-        reading = sqlite.__file__, "rows"
-        frames = sys._current_frames().values()
-        return sum((frame.f_code.co_filename, frame.f_code.co_name) == reading for frame in frames)
+        above = [frame.f_back.f_code for frame in sys._current_frames().values() if frame.f_back]
+        return sum((code.co_filename, code.co_name) == (sqlite.__file__, "rows") for code in above)
     with psycopg.connect(store.uri) as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
