@@ -3,7 +3,7 @@
 import pytest
 from graphql import execute_sync, parse
 
-from lineage_api.engine import arrows
+from lineage_api.engine import kept
 from tests.engine.context import OURS
 from tests.engine.library import Context, books, new_schema
 
@@ -185,7 +185,7 @@ def test_values_of_one_statement(library):
 
 def test_statements_that_are_kept_are_bounded(texts, monkeypatch):
     """However many values are asked for."""
-    monkeypatch.setattr(arrows, "MAX_STATEMENTS", 3)
+    monkeypatch.setattr(kept, "MAX_OF_A_MEMO", 3)
     query = "query ($ids: [Int!]) { authors(ids: $ids) { name } }"
     found = texts(query, *({"ids": list(range(count))} for count in [1, 1, 2, 3, 4, 1]))
 
