@@ -272,13 +272,16 @@ class SQLiteSnapshot(Snapshot):
         if self._reading is None or self._reading.done():
             self._database.give_back(connection)
         else:
-            # Whoever asked has gone, and whoever is told so again meanwhile still gives the connection back.
+            # Whoever asked has gone, and whoever is told so again meanwhile still closes the connection.
             await to_the_end(asyncio.ensure_future(self._interrupted(self._reading, connection)))
 
     async def _interrupted(self, reading: "Future[Sequence[Row]]", connection: _Connection) -> None:
-        """Gives a connection back as soon as the statement has ended that nobody waits for any more."""
+        """Closes a connection as soon as the statement has ended that nobody waits for any more.
+
+        Nobody else is given it: an interrupt that came too late for the one statement would end the next.
+        """
         reading.cancel()
         while not reading.done():
             connection.interrupt()
             await asyncio.sleep(_INTERRUPT_S)
-        self._database.give_back(connection)
+        connection.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.asking import Client
+from tests.model_folders import own
 from tests.stores import filled
 from tests.trained import GIT, NEW, OLD, PREPROCESSORS, Models, column, write
 
@@ -133,8 +134,8 @@ async def test_callers_that_need_not_change(models, client):
 async def test_a_version_without_a_run(models, client):
     """What comes from a run is unknown; what its files say is compared."""
     models.version(models.run())
-    models.version(None, folder=models.store.artifacts / "bare", sklearn="1.5.0", size=900)
-    models.version(None, folder=models.store.artifacts / "bare", sklearn="1.5.0", size=900)
+    models.version(None, folder=own(models.store.artifacts) / "bare", sklearn="1.5.0", size=900)
+    models.version(None, folder=own(models.store.artifacts) / "bare", sklearn="1.5.0", size=900)
 
     found = await compared(client)
 
