@@ -10,8 +10,8 @@ _MLMODEL = """flavors:
 
 
 def own(folder: Path) -> Path:
-    """The artifact folder of a run in a folder, as MLflow lays it out: nothing else on this machine is read."""
-    made = folder / ("0" * 32) / "artifacts"
+    """The artifact folder of a logged model that is gone, as MLflow lays it out: nothing else here is read."""
+    made = folder / ("m-" + "0" * 32) / "artifacts"
     made.mkdir(parents=True, exist_ok=True)
     return made
 

@@ -15,6 +15,7 @@ from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema, TensorS
 from sklearn.linear_model import LinearRegression
 
 from lineage_api.graph.identity import encoded
+from tests.model_folders import own
 from tests.stores import filled
 
 MANIFEST = """manifest {
@@ -36,6 +37,12 @@ PACKAGES = """query ($names: [String!]) {
 FILES = """query ($name: String!) {
     modelVersion(ref: {model: $name, version: 1}) { manifest { flavors } artifacts { path } }
 }"""
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """An artifact folder: nothing else is read."""
+    return own(tmp_path)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

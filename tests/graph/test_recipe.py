@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.model_folders import own
 from tests.stores import filled
 
 MANY = 50
@@ -70,7 +71,7 @@ def recorded(store, name):
 
 def folder(store, name, **files):
     """A folder with these files."""
-    made = store.artifacts / name
+    made = own(store.artifacts) / name
     made.mkdir(parents=True, exist_ok=True)
     for file, content in files.items():
         (made / file).write_text(content)

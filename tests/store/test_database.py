@@ -20,6 +20,7 @@ from lineage_api.store.opening import head_revision
 from lineage_api.store.postgresql import MAX_AT_HAND
 from lineage_api.store.reading import database_of
 from lineage_api.store.sqlite import MAX_SLOW
+from tests.api import slow
 from tests.conftest import Templates
 from tests.processes import locked
 from tests.stores import POSTGRESQL, Store, has_postgresql
@@ -577,7 +578,7 @@ async def test_who_stops_waiting_for_a_slow_statement(store):
         async def is_stopped():
             if store.kind == "postgresql":
                 return await asyncio.to_thread(running, store.uri) == 0
-            return all(not connection.in_transaction for connection in database._idle) and len(database._idle) == 20
+            return slow.running(store) == 0
 
         tasks = [asyncio.create_task(endless()) for _ in range(20)]
         if store.kind == "postgresql":
