@@ -108,8 +108,7 @@ class Executor:
     ) -> ExecutionResult:
         hides_secrets = not may(question.caller.role, Action.KNOW_SECRETS)
         snapshot = self._databases.read_by(document).snapshot(hides_secrets=hides_secrets)
-        tally = Tally(self._limits.max_rows)
-        limits = self._limits
+        limits, tally = self._limits, Tally(self._limits.max_rows)
         context = Context(snapshot, self._services, limits.max_page, question.caller, asked_at=asked_at, tally=tally)
         asked = (question.variables, question.operation_name)
         try:

@@ -25,7 +25,9 @@ def redactor_of(context: Any) -> Redact | None:
 
 
 def is_text(field: FieldPlan) -> bool:
-    """Whether a field is a text, or holds some."""
+    """Whether a field is a text, or holds some; what the schema says of itself is no secret."""
+    if field.name.startswith("__") or field.parent_type.name.startswith("__"):
+        return False
     shape = field.shape
     while shape.item is not None:
         shape = shape.item

@@ -89,6 +89,12 @@ async def test_who_may_only_read(asking):
     assert "[redacted]" not in await asking.data(Role.MANAGER, VALUES_OF_RUNS)
 
 
+async def test_the_schema(asking):
+    """What it says of itself is no secret, whatever it looks like."""
+    query = "{ __typename __schema { types { description fields { description } } } }"
+    assert "[redacted]" not in await asking.data(Role.READER, query)
+
+
 async def test_comparisons(asking, leaky):
     """Both sides of a difference are values under its key."""
     [first, second] = leaky.client.search_runs(["1"], order_by=["attributes.start_time ASC"])
