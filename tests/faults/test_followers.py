@@ -25,9 +25,9 @@ from tests.following import BEGINNING, CREATE, FOLLOW, feed_of, followers, strea
 from tests.serving import served
 from tests.stores import Store
 
-EACH = int(os.environ.get("LINEAGE_API_EVENTS", "12"))
+EACH = int(os.environ.get("LINEAGE_API_EVENTS", "8"))
 """How much each writer writes; in the long run 500, and `pytest -s`, which prints how late what was told."""
-FOLLOWERS = int(os.environ.get("LINEAGE_API_FOLLOWERS", "80"))
+FOLLOWERS = int(os.environ.get("LINEAGE_API_FOLLOWERS", "40"))
 """How many follow; 800 in the long run."""
 SLOW = PAUSED = FOLLOWERS // 20
 DESCRIBED = 60

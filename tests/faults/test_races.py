@@ -13,7 +13,7 @@ import httpx
 from lineage_api.migrations import recording
 from tests.test_cli import ROOT, environment, serving
 
-ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "120"))
+ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "32"))
 """1,000 to 10,000 in the long run; a fourth of them are of each kind."""
 OURS, THEIRS = 6, 2
 STATE = '{ registeredModel(name: "m") { inStage(stage: PRODUCTION) { version } } }'

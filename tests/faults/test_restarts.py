@@ -17,7 +17,7 @@ from tests.faults.servers import started
 from tests.following import talking
 from tests.stores import Store
 
-RESTARTS = int(os.environ.get("LINEAGE_API_RESTARTS", "2"))
+RESTARTS = int(os.environ.get("LINEAGE_API_RESTARTS", "1"))
 """20 in the long run: `LINEAGE_API_RESTARTS=20 pytest -s tests/faults/test_restarts.py`, which prints figures."""
 READERS, WRITERS = 4, 3
 PATIENCE_S = 15.0

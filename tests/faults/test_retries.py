@@ -21,7 +21,7 @@ from tests.faults import bad_network
 from tests.faults.bad_network import Fate
 from tests.serving import served
 
-RETRIED = int(os.environ.get("LINEAGE_API_RETRIED", "21"))
+RETRIED = int(os.environ.get("LINEAGE_API_RETRIED", "7"))
 """How many changes; in the long run 2,000: `LINEAGE_API_RETRIED=2000 pytest -s tests/faults/test_retries.py`."""
 CLIENTS = 6
 PATIENCE_S = 60
