@@ -483,7 +483,7 @@ def running(uri):
 
 async def until(condition):
     """Waits for something to become true, for as long as a busy machine may take."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await condition():
             await asyncio.sleep(0.01)
 
