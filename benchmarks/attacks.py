@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.asking import Way
-from benchmarks.servers import BIN, Server, free_port
+from benchmarks.servers import BIN, Server, free_port, stop
 from benchmarks.tables import digits, table
 from tests.attacks.attack import ANSWERED, INIT, Attack, asked, request, right, subscribed, told
 from tests.attacks.attacks import ATTACKS
@@ -82,12 +82,7 @@ def guarded(uri: str, *more: str, has_tokens: bool = True) -> Iterator[Server]:
             _wait(process, port)
             yield Server("lineage_api", command, Way(), process, port, log)
         finally:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
 
 
 def _wait(process: subprocess.Popen[bytes], port: int) -> None:

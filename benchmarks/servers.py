@@ -157,12 +157,17 @@ def running(kind: Kind, uri: str, probe: Json, *, through: str | None = None, pa
         finally:
             if server.connection:
                 server.connection.close()
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Has a process end, in one way or the other."""
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def all_running(stack: ExitStack, kinds: Sequence[Kind], uri: str, probe: Json, page: int = 0) -> list[Server]:

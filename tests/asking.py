@@ -14,7 +14,7 @@ from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.migrations import recording
 from lineage_api.store.artifacts import Artifacts
-from lineage_api.store.database import Database
+from lineage_api.store.database import Database, Observer
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.reading import database_of
 
@@ -41,13 +41,7 @@ class Client:
     async def of(cls, uri: str, statements: list[str], **settings: Any) -> AsyncIterator["Client"]:
         """A client of a server for the store at a URI."""
         settings = {**GENEROUS, **settings}
-        app = create_app(Settings(backend_store_uri=uri, **settings), observe=statements.append)
-        transport = httpx.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
-            Oracle.of(uri, **settings) as oracle,
-        ):
+        async with in_process(uri, statements.append, **settings) as http, Oracle.of(uri, **settings) as oracle:
             yield cls(http, oracle, statements)
 
     async def answer(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -129,6 +123,17 @@ def _ordered(value: Any) -> Any:
     if isinstance(value, dict):
         return [(key, _ordered(part)) for key, part in value.items()]
     return [_ordered(part) for part in value] if isinstance(value, list) else value
+
+
+@asynccontextmanager
+async def in_process(uri: str, observe: Observer | None = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks a server for the store at a URI, with these settings, over HTTP and in the process."""
+    app = create_app(Settings(backend_store_uri=uri, **settings), observe)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http,
+    ):
+        yield http
 
 
 def without_cost(answer: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,32 @@ connection.close()
 @contextmanager
 def locked(file: Path, mode: str) -> Iterator[Callable[[], None]]:
     """Another process keeps everybody out of a database of SQLite, until the function is called or the block ends."""
-    command = [sys.executable, "-c", _LOCK, str(file), mode]
+    with _holding(_LOCK, str(file), mode) as release:
+        yield release
+
+
+_WRITE_LOCK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
+connection.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+sys.stdin.readline()
+connection.rollback()
+connection.close()
+"""
+
+
+@contextmanager
+def about_to_write(file: str) -> Iterator[Callable[[], None]]:
+    """Another process keeps all others from writing to a database of SQLite, for as long."""
+    with _holding(_WRITE_LOCK, file) as release:
+        yield release
+
+
+@contextmanager
+def _holding(script: str, *arguments: str) -> Iterator[Callable[[], None]]:
+    """A process that has locked something until it is told to let go; told in the end in any case."""
+    command = [sys.executable, "-c", script, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None

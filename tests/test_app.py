@@ -4,7 +4,6 @@ import asyncio
 import gc
 import threading
 import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -15,7 +14,7 @@ from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.store.database import LOCK_WAIT_S
 from lineage_api.store.opening import head_revision
-from tests.asking import without_cost
+from tests.asking import in_process, without_cost
 from tests.conftest import Templates
 from tests.model_folders import model_folder, own
 from tests.processes import locked
@@ -24,18 +23,6 @@ from tests.stores import POSTGRESQL, Store, has_postgresql
 READY = (200, "ready")
 UNREADABLE = (503, "the store cannot be read")
 ANOTHER_VERSION = (503, "the store is of another version of MLflow than the one that is installed here")
-
-
-@asynccontextmanager
-async def asking(uri, observe=None, **settings):
-    """Asks a server for this store over HTTP, in the process."""
-    app = create_app(Settings(backend_store_uri=uri, **settings), observe)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
-    ):
-        yield http
 
 
 async def asked(http, query):
@@ -77,7 +64,7 @@ async def test_the_root_leads_to_the_page(on_sqlite):
 
 async def test_a_healthy_server(store):
     """It is up, and its store can be read."""
-    async with asking(store.uri) as http:
+    async with in_process(store.uri) as http:
         answer = await http.get("/healthz")
         assert (answer.status_code, answer.text) == (200, "ok")
         assert await readiness(http) == READY
@@ -87,7 +74,7 @@ async def test_how_far_model_files_are_read(store, tmp_path):
     """The second line of readiness says so: soon after the start they are all in the index."""
     store.registered_model("m")
     store.version("m", source=model_folder(own(tmp_path) / "m", "numpy==1.0"))
-    async with asking(store.uri) as http:
+    async with in_process(store.uri) as http:
         said = [await second_line(http)]
         while len(said) < 200 and said[-1] != "model files: 1 of 1 read":
             await asyncio.sleep(0.02)
@@ -106,7 +93,7 @@ async def second_line(http):
 
 async def test_a_store_that_is_upgraded_meanwhile(store):
     """Once its tables are those of another MLflow, the server is up but not ready; when they are back, it is."""
-    async with asking(store.uri) as http:
+    async with in_process(store.uri) as http:
         store.sql("UPDATE alembic_version SET version_num = 'another'")
         assert await readiness(http) == ANOTHER_VERSION
         assert (await http.get("/healthz")).status_code == 200
@@ -118,7 +105,7 @@ async def test_a_store_that_is_upgraded_meanwhile(store):
 @pytest.mark.parametrize("statement", ["DELETE FROM alembic_version", "DROP TABLE alembic_version"])
 async def test_a_store_without_revision(store, statement, caplog):
     """It is not ready; why is in the log, and nowhere else."""
-    async with asking(store.uri) as http:
+    async with in_process(store.uri) as http:
         store.sql(statement)
         assert await readiness(http) == UNREADABLE
 
@@ -127,7 +114,7 @@ async def test_a_store_without_revision(store, statement, caplog):
 
 async def test_a_file_that_vanishes(file):
     """The server is not ready while the file is away, although it has it open, and tells nobody where it was."""
-    async with asking(f"sqlite:///{file}") as http:
+    async with in_process(f"sqlite:///{file}") as http:
         assert await readiness(http) == READY
         file.rename(file.with_name("away.db"))
         assert await readiness(http) == UNREADABLE
@@ -146,7 +133,7 @@ async def test_a_database_that_is_dropped(templates, tmp_path):
         pytest.skip(f"no PostgreSQL answers at {POSTGRESQL}")
     store = Store(templates.copy("postgresql", tmp_path), tmp_path)
     name = store.uri.rpartition("/")[2]
-    async with asking(store.uri) as http:
+    async with in_process(store.uri) as http:
         assert await readiness(http) == READY
         with psycopg.connect(f"{POSTGRESQL}/postgres", autocommit=True) as elsewhere:
             elsewhere.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -187,7 +174,7 @@ async def test_nothing_stays_open_after_it_stops(store):
     store.close()
     before, threads = descriptors(), threading.active_count()
     for _ in range(2):
-        async with asking(store.uri) as http:
+        async with in_process(store.uri) as http:
             answers = await asyncio.gather(*(asked(http, query) for _ in range(20)))
             assert answers == [{"data": {"run": {"name": "a run", "artifacts": []}}}] * 20
         await asyncio.sleep(0.1)  # threads that were idle end by themselves
@@ -200,7 +187,7 @@ async def test_many_questions_at_once(store):
     """Fifty clients with different questions each get the answer to their own."""
     for number in range(10):
         store.experiment(f"e{number}", runs=[f"r{number}"])
-    async with asking(store.uri) as http:
+    async with in_process(store.uri) as http:
 
         async def one(number):
             query = (
@@ -235,7 +222,7 @@ async def test_an_operation_sees_one_state(store):
             store.client.set_experiment_tag(experiment, "key", "value")
 
     query = '{ experiment(name: "flights") { tags { key } runs { totalCount nodes { name params { key } } } } }'
-    async with asking(store.uri, observe=write_between) as http:
+    async with in_process(store.uri, observe=write_between) as http:
         during, after = await asked(http, query), await asked(http, query)
 
     def answer(tags, *runs):
@@ -249,7 +236,7 @@ async def test_an_operation_sees_one_state(store):
 @pytest.mark.parametrize("mode", ["DELETE", "WAL"])
 async def test_a_lock_that_ends(file, mode):
     """While another process locks everybody out, questions wait for it and all else is answered at once."""
-    async with asking(f"sqlite:///{file}") as http:
+    async with in_process(f"sqlite:///{file}") as http:
         with locked(file, mode) as release:
             waiting = asyncio.create_task(asked(http, "{ runs { nodes { name } } }"))
             await asyncio.sleep(0.05)
@@ -271,7 +258,7 @@ async def test_a_lock_that_does_not_end(file):
         "path": ["runs"],
         "extensions": {"code": "TIMEOUT"},
     }
-    async with asking(f"sqlite:///{file}", max_running=20) as http:
+    async with in_process(f"sqlite:///{file}", max_running=20) as http:
         with locked(file, "DELETE"):
             start = time.monotonic()
             ready, *answers = await asyncio.gather(
@@ -288,7 +275,7 @@ async def test_a_lock_that_does_not_end(file):
 async def test_a_store_with_a_rollback_journal(on_sqlite):
     """A store that MLflow made itself is read as well, and nobody who writes to it has to wait for us."""
     on_sqlite.sql("PRAGMA journal_mode = DELETE")
-    async with asking(on_sqlite.uri) as http:
+    async with in_process(on_sqlite.uri) as http:
         for number in range(3):
             start = time.monotonic()
             experiment = on_sqlite.experiment(f"e{number}", runs=["a run"])

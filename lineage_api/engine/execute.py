@@ -137,7 +137,8 @@ class Execution(Completion):
     def _hide_secrets(self, redact: Redact, selection: Selection, parents: Any, columns: list[Any]) -> None:
         variables = self.execution.variable_values
         for rank, field in enumerate(selection.fields):
-            if is_text(field):
+            # Where none is there, it may be because the arguments that would name them are wrong.
+            if is_text(field) and any(value is not None for value in columns[rank]):
                 columns[rank] = redact(names_of(field, parents, partial(field.values, variables)), columns[rank])
 
     def one_by_one(self, selection: Selection, root_value: Any) -> Steps[Any]:

@@ -16,8 +16,10 @@ REDACTED = "[redacted]"
 """Stands where a secret would."""
 
 _MAX_KNOWN = 10_000
+_MAX_KNOWN_LENGTH = 100
+"""Longer values are looked at each time: all that are known are to be a few megabytes."""
 
-_looks_secret = lru_cache(_MAX_KNOWN)(looks_secret)
+_known = lru_cache(_MAX_KNOWN)(looks_secret)
 
 
 def redacted(names: Sequence[str] | None, values: Sequence[Any]) -> Sequence[Any]:
@@ -25,6 +27,10 @@ def redacted(names: Sequence[str] | None, values: Sequence[Any]) -> Sequence[Any
     if names is None:
         return [_redacted("", value) for value in values]
     return [_redacted(name or "", value) for name, value in zip(names, values, strict=True)]
+
+
+def _looks_secret(name: str, value: str) -> bool:
+    return (_known if len(name) + len(value) <= _MAX_KNOWN_LENGTH else looks_secret)(name, value)
 
 
 def _redacted(name: str, value: Any) -> Any:

@@ -1,12 +1,12 @@
 """Questions that take for ever, and who looks whether a database still works on them."""
 
-import subprocess
 import sys
 from contextlib import contextmanager
 
 import psycopg
 
 from lineage_api.store import sqlite
+from tests.processes import about_to_write
 
 ENDLESS = (
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000000000) SELECT max(i) FROM n"
@@ -43,17 +43,6 @@ def running(store):
         return found.fetchone()[0]
 
 
-_HELD = """
-import sqlite3, sys
-connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=10)
-connection.execute("BEGIN IMMEDIATE")
-print("held", flush=True)
-sys.stdin.readline()
-connection.rollback()
-connection.close()
-"""
-
-
 @contextmanager
 def held(store):
     """Another process is about to change registered models, until the function is called or the block ends."""
@@ -62,16 +51,5 @@ def held(store):
             connection.execute("SELECT * FROM registered_models FOR UPDATE")
             yield connection.rollback
         return
-    command = [sys.executable, "-c", _HELD, store.uri.removeprefix("sqlite:///")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdout.readline() == b"held\n"
-
-        def release():
-            if not process.stdin.closed:
-                process.stdin.close()
-            process.wait()
-
-        try:
-            yield release
-        finally:
-            release()
+    with about_to_write(store.uri.removeprefix("sqlite:///")) as release:
+        yield release

@@ -18,6 +18,7 @@ from lineage_api.app import create_app
 from lineage_api.config import Settings
 from tests import stores
 from tests.api.test_mutation import MUTATIONS, _example
+from tests.asking import in_process
 from tests.changing import everything
 from tests.following import CREATE, FOLLOW, connected, followers, streaming, until
 from tests.serving import served
@@ -400,25 +401,13 @@ async def test_another_host(doors, host):
         assert (await client.get("/healthz", headers=headers)).status_code == 200
 
 
-@asynccontextmanager
-async def asking(store, **settings):
-    """Asks a server for a store in the process."""
-    app = create_app(Settings(backend_store_uri=store.uri, **settings))
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
-    ):
-        yield client
-
-
 QUESTION = {"query": "{ __typename }"}
 LISTED = {"origin": "https://app.example", "sec-fetch-site": "cross-site"}
 
 
 async def test_pages_of_other_sites(small):
     """They are refused, and told nothing that a browser would let them read."""
-    async with asking(small, cors_allowed_origins="https://app.example") as client:
+    async with in_process(small.uri, cors_allowed_origins="https://app.example") as client:
         for headers in ({"origin": "https://evil.example"}, {"sec-fetch-site": "cross-site"}, {"origin": "null"}):
             for answer in (
                 await client.post("/graphql", json=QUESTION, headers=headers),
@@ -435,7 +424,7 @@ async def test_pages_of_other_sites(small):
 
 async def test_pages_of_listed_origins(small):
     """They may ask and read, after they have asked whether they may; refusals too."""
-    async with asking(small, cors_allowed_origins="https://app.example") as client:
+    async with in_process(small.uri, cors_allowed_origins="https://app.example") as client:
         before = await client.options("/graphql", headers={**LISTED, "access-control-request-method": "POST"})
         assert (before.status_code, before.headers["access-control-allow-origin"]) == (204, "https://app.example")
         assert "authorization" in before.headers["access-control-allow-headers"]
@@ -446,13 +435,13 @@ async def test_pages_of_listed_origins(small):
             assert each.headers["access-control-allow-origin"] == "https://app.example"
             assert "origin" in each.headers["vary"].lower()
             assert "access-control-allow-credentials" not in each.headers
-    async with asking(small) as client:
+    async with in_process(small.uri) as client:
         assert (await client.post("/graphql", json=QUESTION, headers=LISTED)).status_code == 403
 
 
 async def test_a_page_of_its_own(small):
     """GraphiQL asks the server that it came from; who opens a link to it comes from anywhere."""
-    async with asking(small) as client:
+    async with in_process(small.uri) as client:
         own = {"origin": "http://localhost", "sec-fetch-site": "same-origin"}
         assert (await client.post("/graphql", json=QUESTION, headers=own)).status_code == 200
         link = {"accept": "text/html", "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate"}
@@ -495,11 +484,11 @@ async def test_through_a_proxy(small):
     """Who a trusted proxy says somebody is, is the viewer; nobody else is believed."""
     settings = {"trusted_proxies": "127.0.0.1/32", "trusted_proxy_header": "X-Forwarded-User"}
     query = {"query": "{ viewer { name role } }"}
-    async with asking(small, **settings) as client:
+    async with in_process(small.uri, **settings) as client:
         answer = await client.post("/graphql", json=query, headers={"x-forwarded-user": "ann"})
         assert answer.json()["data"] == {"viewer": {"name": "ann", "role": "READER"}}
         assert (await client.post("/graphql", json=query)).status_code == 401
-    async with asking(small, **{**settings, "trusted_proxies": "10.0.0.0/8"}) as client:
+    async with in_process(small.uri, **{**settings, "trusted_proxies": "10.0.0.0/8"}) as client:
         answer = await client.post("/graphql", json=query, headers={"x-forwarded-user": "ann"})
         assert answer.status_code == 401
 

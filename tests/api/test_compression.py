@@ -7,7 +7,6 @@ import threading
 import zlib
 from urllib.parse import urlencode
 
-import httpx
 import pytest
 from backports import zstd
 
@@ -16,7 +15,7 @@ from lineage_api.api.accepted import weights
 from lineage_api.api.compression import CODINGS, LEAST_BYTES, Coding
 from lineage_api.app import create_app
 from lineage_api.config import Settings
-from tests.asking import without_cost
+from tests.asking import in_process, without_cost
 from tests.serving import served
 
 DECODED = {"zstd": zstd.decompress, "gzip": lambda body: zlib.decompress(body, wbits=31), None: bytes}
@@ -39,12 +38,7 @@ def answer(times):
 @pytest.fixture(name="http")
 async def asking(small):
     """Asks a server that answers long questions, in the process."""
-    app = create_app(Settings(backend_store_uri=small.uri, **MANY))
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as client,
-    ):
+    async with in_process(small.uri, **MANY) as client:
         yield client
 
 

@@ -1,9 +1,7 @@
 """Each limit has a last value that passes and a first that does not, by whichever way one asks."""
 
-from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import httpx
 import pytest
 from graphql import get_introspection_query, parse
 
@@ -14,6 +12,7 @@ from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.errors import TooMuch
 from lineage_api.graph.identity import encoded
+from tests.asking import in_process
 from tests.following import streaming, talking
 from tests.serving import served
 
@@ -74,21 +73,10 @@ PARSED = {  # what parsing refuses, with how it says so
 }
 
 
-@asynccontextmanager
-async def asking(store, **settings):
-    """Asks a server with these settings over HTTP, in the process."""
-    app = create_app(Settings(backend_store_uri=store.uri, **settings))
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client,
-    ):
-        yield client
-
-
 @pytest.fixture
 async def low(small):
     """Asks a server with low limits."""
-    async with asking(small, **LOW) as client:
+    async with in_process(small.uri, **LOW) as client:
         yield client
 
 
@@ -213,7 +201,7 @@ async def test_as_many_as_may_be(store, filter_by):
     deep = filter_by
     for _ in range(6):
         deep = {"not": {"or": [deep]}} if deep is filter_by else {"or": [deep]}
-    async with asking(store) as client:
+    async with in_process(store.uri) as client:
         query = "query ($f: RunFilter) { runs(filterBy: $f) { totalCount } }"
         status, body = await answered(client, query, variables={"f": deep})
     assert (status, body.get("errors"), body["data"]) == (200, None, {"runs": {"totalCount": 0}})
@@ -295,13 +283,13 @@ async def test_values_without_pages(store):
         store.run(experiment, "a", params={"p": 1, "q": 2}, metrics={"m": 1.0})
     query = "{ runs { nodes { params { key } metrics { key } } } }"
     # What PostgreSQL writes as JSON is not seen before it is an answer, whose length has a limit of its own.
-    async with asking(store, max_rows=6, backend="rows") as client:
+    async with in_process(store.uri, max_rows=6, backend="rows") as client:
         _, body = await answered(client, query)
     assert body["data"] == {
         "runs": {"nodes": [{"params": [{"key": "p"}, {"key": "q"}], "metrics": [{"key": "m"}]}] * 2}
     }
 
-    async with asking(store, max_rows=5, backend="rows") as client:
+    async with in_process(store.uri, max_rows=5, backend="rows") as client:
         status, body = await answered(client, query)
     assert (status, body["data"]) == (200, None)
     assert {error["extensions"]["code"] for error in body["errors"]} == {"TOO_COMPLEX"}
@@ -310,7 +298,7 @@ async def test_values_without_pages(store):
 
 async def test_lists_of_introspection(small):
     """They have no pages either."""
-    async with asking(small, max_rows=10) as client:
+    async with in_process(small.uri, max_rows=10) as client:
         status, body = await answered(client, "{ __schema { types { name } } }")
 
     assert (status, body["errors"][0]["extensions"]) == (200, {"code": "TOO_COMPLEX"})
@@ -319,7 +307,7 @@ async def test_lists_of_introspection(small):
 async def test_what_the_database_writes(store):
     """Rows are counted; in JSON that PostgreSQL writes, nothing is seen."""
     store.experiment("flights", runs=["first"])
-    async with asking(store, backend="json" if store.kind == "postgresql" else "rows") as client:
+    async with in_process(store.uri, backend="json" if store.kind == "postgresql" else "rows") as client:
         _, body = await answered(client, "{ runs { nodes { name } } }")
 
     assert body["extensions"] == {"cost": {"requested": 20, "actual": 1 if store.kind == "sqlite" else None}}
@@ -368,7 +356,7 @@ async def test_over_a_websocket_and_as_a_stream(small):
 
 async def test_a_limit_may_be_as_great_as_one_likes(small):
     """Greater than GraphQL's integers."""
-    async with asking(small, max_cost=2**40) as client:
+    async with in_process(small.uri, max_cost=2**40) as client:
         _, body = await answered(client, "{ limits { maxCost timeLimitS maxRunning maxWaiting } }")
     others = {"timeLimitS": 10.0, "maxRunning": 16, "maxWaiting": 256}
     assert body["data"] == {"limits": {"maxCost": 2**40, **others}}

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -27,7 +26,7 @@ from lineage_api.migrations import recording
 from lineage_api.store import replica
 from lineage_api.store.opening import head_revision, prepared
 from lineage_api.store.reading import database_of
-from tests.asking import without_cost
+from tests.asking import in_process, without_cost
 from tests.changing import Changer
 from tests.stores import POSTGRESQL, Store
 
@@ -58,17 +57,9 @@ def both(store, copy):
     return store, copy
 
 
-@asynccontextmanager
-async def asking(store, copy, observe=None, **more):
+def asking(store, copy, observe=None, **more):
     """Asks a server for a store and its replica over HTTP, in the process."""
-    settings = Settings(backend_store_uri=store.uri, read_replica_backend_store_uri=copy.uri, **more)
-    app = create_app(settings, observe)
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
-    ):
-        yield http
+    return in_process(store.uri, observe, read_replica_backend_store_uri=copy.uri, **more)
 
 
 async def asked(http, query, **more):

@@ -1,16 +1,14 @@
 """Trusted documents: what is answered by their IDs, and what is not."""
 
 import json
-from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from lineage_api.api.trusted import read
 from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.errors import Unsuitable
-from tests.asking import without_cost
+from tests.asking import in_process, without_cost
 
 EXPERIMENTS = "query Experiments { experiments { totalCount } }"
 NAMED = "query Named($name: String!) { experiment(name: $name) { name } }"
@@ -27,18 +25,6 @@ def manifest(tmp_path):
     return str(file)
 
 
-@asynccontextmanager
-async def asking(store, **settings):
-    """Asks a server over HTTP, in the process."""
-    app = create_app(Settings(backend_store_uri=store.uri, **settings))
-    transport = httpx.ASGITransport(app)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
-    ):
-        yield http
-
-
 async def answer(http, **body):
     """The answer to a request."""
     return without_cost((await http.post("/graphql", json=body)).json())
@@ -51,7 +37,7 @@ async def answer(http, **body):
 )
 async def test_a_document_by_its_id(small, manifest, body):
     """In each of the ways in which clients ask for one, by POST and by GET."""
-    async with asking(small, trusted_documents=manifest) as http:
+    async with in_process(small.uri, trusted_documents=manifest) as http:
         assert await answer(http, **body) == FOUND
         parameters = {key: value if isinstance(value, str) else json.dumps(value) for key, value in body.items()}
         assert without_cost((await http.get("/graphql", params=parameters)).json()) == FOUND
@@ -59,20 +45,20 @@ async def test_a_document_by_its_id(small, manifest, body):
 
 async def test_with_variables(small, manifest):
     """They come as with any other document."""
-    async with asking(small, trusted_documents=manifest) as http:
+    async with in_process(small.uri, trusted_documents=manifest) as http:
         found = await answer(http, documentId="b2", variables={"name": "flights"}, operationName="Named")
         assert found == {"data": {"experiment": {"name": "flights"}}}
 
 
 async def test_other_documents_are_answered_too(small, manifest):
     """Unless it is said that only trusted ones are."""
-    async with asking(small, trusted_documents=manifest) as http:
+    async with in_process(small.uri, trusted_documents=manifest) as http:
         assert await answer(http, query="{ experiments { totalCount } }") == FOUND
 
 
 async def test_only_trusted_ones(small, manifest):
     """By their IDs or word for word; nothing else runs, the schema's questions among it."""
-    async with asking(small, trusted_documents=manifest, only_trusted=True) as http:
+    async with in_process(small.uri, trusted_documents=manifest, only_trusted=True) as http:
         assert await answer(http, documentId="a1") == FOUND
         assert await answer(http, query=EXPERIMENTS) == FOUND
         for query in ("{ experiments { totalCount } }", EXPERIMENTS + " ", INTROSPECTION, "{ __typename }", "{"):
@@ -82,7 +68,7 @@ async def test_only_trusted_ones(small, manifest):
 async def test_the_schema_for_graphiql(small, manifest):
     """It may be asked for where that is allowed, and nothing beside it."""
     settings = {"trusted_documents": manifest, "only_trusted": True, "allow_introspection": True}
-    async with asking(small, **settings) as http:
+    async with in_process(small.uri, **settings) as http:
         assert await answer(http, query=INTROSPECTION) == {"data": {"__schema": {"queryType": {"name": "Query"}}}}
         hidden = [
             "{ __schema { queryType { name } } experiments { totalCount } }",
@@ -99,7 +85,7 @@ async def test_the_schema_for_graphiql(small, manifest):
 @pytest.mark.parametrize("id_", ["nothing", "", "A1"])
 async def test_an_id_that_is_unknown(small, manifest, id_):
     """It is said so, with or without a document beside it."""
-    async with asking(small, trusted_documents=manifest) as http:
+    async with in_process(small.uri, trusted_documents=manifest) as http:
         for more in ({}, {"query": EXPERIMENTS}):
             [error] = (await answer(http, documentId=id_, **more))["errors"]
             assert error["message"].startswith("There is no trusted document of this ID")
@@ -108,7 +94,7 @@ async def test_an_id_that_is_unknown(small, manifest, id_):
 
 async def test_an_id_that_is_none(small, manifest):
     """An ID is a text."""
-    async with asking(small, trusted_documents=manifest) as http:
+    async with in_process(small.uri, trusted_documents=manifest) as http:
         assert (await answer(http, documentId=5))["errors"][0]["message"] == "`documentId` must be a text."
 
 

@@ -43,14 +43,14 @@ async def test_a_full_disk(on_sqlite, tmp_path, mode):
         store = Store(f"sqlite:///{small.folder}/mlflow.db", tmp_path)
         store.sql(f"PRAGMA journal_mode = {mode}")
         with started("--backend-store-uri", store.uri) as server:
-            made = await full_and_not(server, small)
+            made = await full_and_not(server, small, "UNSUITABLE_STORE")
         require_kept(store.uri, made)
 
 
 async def test_a_disk_that_fails(on_sqlite):
     """The same, where the system does not say that there is no room."""
     with started("--backend-store-uri", on_sqlite.uri) as server:
-        made = await full_and_not(server, Refusal(server))
+        made = await full_and_not(server, Refusal(server), "INTERNAL")
     require_kept(on_sqlite.uri, made)
 
 
@@ -69,13 +69,13 @@ async def test_a_full_disk_of_postgresql():
             store.registered_model(MODEL)
             store.close()
             with started("--backend-store-uri", uri) as server:
-                made = await full_and_not(server, small)
+                made = await full_and_not(server, small, "UNSUITABLE_STORE")
             require_kept(uri, made)
             postgresql.administer("DROP DATABASE store WITH (FORCE)", "DROP TABLESPACE small")
 
 
-async def full_and_not(server, place):
-    """The tags that were set on a server, the disk of which was full in between."""
+async def full_and_not(server, place, code):
+    """The tags that were set on a server, the disk of which was full in between, and by which code it says so."""
     chance, made = random.Random(1), {}
     async with client_of(server.address) as client:
 
@@ -93,6 +93,7 @@ async def full_and_not(server, place):
             while await written():
                 tries += 1
                 assert tries < MOST
+            assert client.heard[-1].codes == {code}
             for _ in range(5):
                 heard = await client.read()
                 assert heard.is_good

@@ -11,10 +11,12 @@ import sqlalchemy
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, INVALID_PARAMETER_VALUE
 
+from lineage_api.errors import TimedOut
 from lineage_api.graph.identity import encoded
 from lineage_api.migrations import recording
 from lineage_api.registry import requests, units
 from lineage_api.registry.joined import JoinedRegistry, LostRaceError
+from lineage_api.registry.outcome import Asked, Outcome
 from lineage_api.store.opening import head_revision
 from tests.changing import EVENTS, event, everything
 
@@ -161,6 +163,28 @@ async def test_others_who_take_too_long(store, changer, monkeypatch):
 
     assert everything(store) == before
     await changer.change("transitionModelVersion", **PROMOTION)
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_who_asked_before_somebody_gave_up(store, monkeypatch):
+    """Has waited as long, and is told so at once, however many there are; whoever asks afterwards is not."""
+    monkeypatch.setattr(units, "LOCK_WAIT_MS", 100)
+    made, changes = units.Units(store.uri), []
+
+    def change(unit):
+        unit.lock("m")
+        changes.append(unit)
+        return Outcome("m")
+
+    early = Asked("updateRegisteredModel")
+    with locked(store), pytest.raises(TimedOut):
+        made.made(Asked("updateRegisteredModel"), change)
+    with pytest.raises(TimedOut, match=r"^Others are changing the registry; try again\.$"):
+        made.made(early, change)
+    assert changes == []
+    made.made(Asked("updateRegisteredModel"), change)
+    assert len(changes) == 1
+    made.close()
 
 
 async def test_others_who_take_a_moment(store, changer):
