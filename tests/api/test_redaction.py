@@ -89,6 +89,32 @@ async def test_who_may_only_read(asking):
     assert "[redacted]" not in await asking.data(Role.MANAGER, VALUES_OF_RUNS)
 
 
+EVERYWHERE = """{ registeredModels { nodes { name description tags { key value }
+  rollbackPlan(stage: PRODUCTION) { checks { name detail } comparison { params { key base head } } }
+  versions { nodes { source description artifactUri label tags(includeSystem: true) { key value }
+    recipe { script params { key value } missing code { repoUrl } } manifest { flavors } artifacts { path text }
+    lineage { mermaid nodes { label } }
+    run { name description params { key value } param(key: "x") code { repoUrl entryPoint } metrics { key text }
+      inputs { dataset { name source schema profile } } } } } } }
+  experiments { nodes { name tags { key value } artifactLocation } } limits { maxDepth } }"""
+
+
+def without_secrets(value):
+    """What is shown to others, without what they may not see."""
+    if isinstance(value, dict):
+        return {key: without_secrets(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(part) for part in value]
+    return "[redacted]" if isinstance(value, str) and any(secret in value for secret in HIDDEN) else value
+
+
+async def test_everywhere(asking):
+    """Wherever secrets stand they are not shown, and all else is, be it from tables or worked out."""
+    shown = json.loads(await asking.data(Role.MANAGER, EVERYWHERE))["data"]
+    assert shown != without_secrets(shown)
+    assert json.loads(await asking.data(Role.READER, EVERYWHERE))["data"] == without_secrets(shown)
+
+
 async def test_the_schema(asking):
     """What it says of itself is no secret, whatever it looks like."""
     query = "{ __typename __schema { types { description fields { description } } } }"
