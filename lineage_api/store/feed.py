@@ -117,9 +117,13 @@ class Feed:
         return self._seen
 
     async def page(self, after: int) -> Sequence[Happened]:
-        """What came after an event, in order, a page of it."""
-        if self._looking is None or after < self._floor:
+        """What came after an event, in order, a page of it: as far as was looked, while somebody follows."""
+        if self._looking is None:
             return await self._stored(after)
+        if after < self._floor:
+            page = await self._stored(after)
+            # The next look tells all who follow what is later; it would be told twice.
+            return page[: bisect_right(page, self._seen, key=itemgetter(0))]
         first = bisect_right(self._kept, after, key=itemgetter(0))
         return list(islice(self._kept, first, first + MAX_PAGE))
 

@@ -132,6 +132,46 @@ async def test_writers_who_commit_out_of_order(store):
     assert sorted(event.model_name for event in told) == sorted(f"{n}-{i}" for n in range(4) for i in range(25))
 
 
+async def test_who_comes_while_others_write(store):
+    """Whenever somebody begins to follow, each event is told once, in order."""
+    async with feed_of(store) as feed:
+        start = await feed.head()
+        writers = [threading.Thread(target=_write, args=(store, number)) for number in range(4)]
+        for writer in writers:
+            writer.start()
+        told = [_from(feed, start, 4 * 25) for _ in range(5)]
+        for _ in range(5):
+            await asyncio.sleep(0.02)
+            told.append(_from(feed, start, 4 * 25))
+        ids = [[event.id for event in each] for each in await asyncio.gather(*told)]
+        for writer in writers:
+            await asyncio.to_thread(writer.join)
+
+    assert ids == [sorted(set(ids[0]))] * 10
+
+
+async def _from(feed, start, count):
+    async with aclosing(feed.follow(EVERYTHING, start)) as following:
+        return await taken(following, count)
+
+
+async def test_what_was_not_looked_at_yet_is_left_to_the_look(store):
+    """By which it is told to all who follow: it would be told twice to who has just read what was before."""
+    create(store, "a")
+    async with feed_of(store) as feed:
+        head = await feed.head()
+        async with aclosing(feed.follow(EVERYTHING, head)) as following:
+            first = asyncio.create_task(taken(following, 1))
+            await waiting(feed)
+            async with feed._one_at_a_time:
+                await asyncio.to_thread(create, store, "b")
+                page = await feed.page(head - 1)
+            told = await first
+
+    assert [event.model_name for event in page] == ["a"]
+    assert [event.model_name for event in told] == ["b"]
+
+
 def _write(store, number):
     engine = sqlalchemy.create_engine(store.uri, poolclass=sqlalchemy.NullPool, **_patient(store))
     dice = random.Random(number)
