@@ -25,16 +25,20 @@ class Places:
         """How long one may wait; None for as long as it takes."""
         self._waiting: deque[asyncio.Future[None]] = deque()
 
+    def require_room(self) -> None:
+        """Raises Overloaded where all places are taken, and no more may wait for one."""
+        if not self._free and self._max_waiting is not None and len(self._waiting) >= self._max_waiting:
+            raise Overloaded
+
     async def __aenter__(self) -> None:
         """Takes a place; raises Overloaded where too many wait for one, or it was waited for too long."""
+        self.require_room()
         if self._free:
             self._free -= 1
         else:
             await self._wait()
 
     async def _wait(self) -> None:
-        if self._max_waiting is not None and len(self._waiting) >= self._max_waiting:
-            raise Overloaded
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(given)
         try:

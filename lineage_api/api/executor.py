@@ -33,6 +33,9 @@ from lineage_api.store import search
 from lineage_api.store.allowance import one_operation
 from lineage_api.store.feed import Happened
 
+_NO_QUERIES = (OperationType.MUTATION.value, OperationType.SUBSCRIPTION.value)
+"""One of these words is in each document that is not of queries alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -86,7 +89,13 @@ class Executor:
         return replace(question_of(parameters, self._trusted), caller=caller)
 
     def kind(self, question: Question) -> OperationType | None:
-        """Of what kind the operation is; None where there is not one. Raises NotValid for an invalid document."""
+        """Of what kind the operation is; None where there is not one.
+
+        Raises NotValid for an invalid document, and Overloaded where it is a query that would have to be refused:
+        before anything is done for it that takes time from others.
+        """
+        if not any(word in question.query for word in _NO_QUERIES):
+            self._running.require_place(OperationType.QUERY)
         operation = get_operation_ast(self._documents.document(question.query), question.operation_name)
         return operation.operation if operation else None
 

@@ -23,6 +23,10 @@ class Running:
         self._time_limit_s = time_limit_s
         self._admission = Admission(max_running=max_running, max_waiting=max_waiting, wait_s=time_limit_s)
 
+    def require_place(self, kind: OperationType) -> None:
+        """Raises Overloaded where an operation of a kind would not be begun now."""
+        self._admission.place(kind).require_room()
+
     async def run(
         self, operation: OperationDefinitionNode | None, work: Callable[[], Awaitable[ExecutionResult]]
     ) -> ExecutionResult:

@@ -64,6 +64,7 @@ class Server(uvicorn.Server):
                 ws_ping_timeout=PING_S,
                 timeout_graceful_shutdown=3,
                 log_level="warning",
+                access_log=False,  # else each line is put together first, and not written then
                 server_header=False,
                 proxy_headers=False,  # else whoever is on this machine could say where they come from
             )
