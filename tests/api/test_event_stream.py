@@ -13,9 +13,9 @@ from lineage_api.config import Settings
 from lineage_api.graph.identity import encoded
 from lineage_api.store import feed
 from tests.following import BEGINNING, CREATE, FOLLOW, feed_of, followers, happens, streaming, until
+from tests.servers import started
 from tests.serving import served, served_here
 from tests.stores import Store
-from tests.test_cli import serving
 
 LONG = f"subscription {{ registryEvents {{ modelName {' '.join(f'a{n}: value' for n in range(10))} }} }}"
 """Asks for ten times the new value of a description."""
@@ -93,8 +93,8 @@ def test_two_servers_tell_the_same(store):
     """Behind one store, whatever process is asked tells the same events in the same order."""
     place = ("--backend-store-uri", store.uri)
     with (
-        serving(*place) as first,
-        serving(*place) as second,
+        started(*place) as first,
+        started(*place) as second,
         streaming(first.address, after=BEGINNING) as one,
         streaming(second.address, after=BEGINNING) as other,
     ):
@@ -306,13 +306,13 @@ def test_a_defect_is_masked(empty, monkeypatch, caplog):
 
 def test_a_server_that_is_told_to_stop_ends_its_streams(empty):
     """They end at once and are not complete, so that clients connect again; no word of it is in the log."""
-    with serving("--backend-store-uri", empty.uri) as server, streaming(server.address, after=BEGINNING) as stream:
+    with started("--backend-store-uri", empty.uri) as server, streaming(server.address, after=BEGINNING) as stream:
         make(empty, "m")
         assert stream.names(1) == ["m"]
         _, took_s = server.stop()
 
         assert list(stream.parts()) == []
-        assert server.process.stderr.read() == ""
+        assert server.complaints == ""
     assert took_s < 2.5  # uvicorn would wait for 3 s, and then cancel
 
 

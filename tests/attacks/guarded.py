@@ -1,8 +1,6 @@
 """How a server is started that is to be attacked: with all guards on, and the attackers' token known."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,19 +15,3 @@ def options(uri: str, folder: Path) -> Sequence[str]:
     file = TokenFile(str(folder / "tokens.json"))
     file.add(Token("attacker", Role.MANAGER, digest(TOKEN), datetime.now(UTC)))
     return ["--backend-store-uri", uri, "--tokens", file.path]
-
-
-class Log:
-    """What a server logs, through a pipe that is read now and then."""
-
-    def __init__(self, pipe: int) -> None:
-        self._pipe = pipe
-        os.set_blocking(pipe, False)
-
-    def taken(self) -> bytes:
-        """What has been logged since it was last asked for."""
-        parts = []
-        with suppress(BlockingIOError):
-            while part := os.read(self._pipe, 1 << 16):
-                parts.append(part)
-        return b"".join(parts)

@@ -2,27 +2,34 @@
 
 import re
 from contextlib import ExitStack
-from typing import NamedTuple
 
 import pytest
 
 from tests.attacks.attack import ANSWERED, Attack, Right, asked, right
 from tests.attacks.attacks import ATTACKS
-from tests.attacks.guarded import Log, options
+from tests.attacks.guarded import options
 from tests.attacks.sending import Reply, sent, wrong
+from tests.servers import Server, started
 from tests.stores import filled
-from tests.test_cli import serving
 
 EACH = [("sqlite", name) for name in ATTACKS]
 EACH += [("postgresql", name) for name, attack in ATTACKS.items() if attack.reaches_sql]
 ONE = asked("one row", '{ experiment(name: "flights") { name } }', ANSWERED)
 
 
-class Attacked(NamedTuple):
+class Attacked:
     """A server that is attacked, and its log."""
 
-    port: int
-    log: Log
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.port = int(server.address.rpartition(":")[2])
+        self._known = 0
+
+    def logged(self) -> bytes:
+        """What has been logged since it was last asked for."""
+        log = self._server.complaints.encode()
+        since, self._known = self._known, len(log)
+        return log[since:]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +43,7 @@ def attacked(templates, tmp_path_factory):
                 folder = tmp_path_factory.mktemp("attacks")
                 store = stack.enter_context(filled(kind, templates, folder))
                 store.experiment("flights", runs=["first", "second"])
-                server = stack.enter_context(serving(*options(store.uri, folder)))
-                port = int(server.address.rpartition(":")[2])
-                running[kind] = Attacked(port, Log(server.process.stderr.fileno()))
+                running[kind] = Attacked(stack.enter_context(started(*options(store.uri, folder))))
             return running[kind]
 
         yield attacked
@@ -48,9 +53,9 @@ def attacked(templates, tmp_path_factory):
 def test_an_attack(attacked, kind, name):
     """It has the status and the codes that it should have; nothing is leaked, and next to nothing logged."""
     server = attacked(kind)
-    server.log.taken()
+    server.logged()
     reply = sent(server.port, ATTACKS[name])
-    log = server.log.taken()
+    log = server.logged()
 
     assert wrong(ATTACKS[name], reply, log) == [], (reply.body[:500], log)
 

@@ -8,8 +8,8 @@ from lineage_api.app import create_app
 from lineage_api.config import Settings
 from tests.clients.npm import installed, node
 from tests.following import BEGINNING, CREATE, FOLLOW
+from tests.servers import started
 from tests.serving import served
-from tests.test_cli import serving
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
 def test_it_comes_again_and_misses_nothing(folder, store):
     """The server is stopped, two things happen, another one begins: the client goes on by itself, with both, once."""
     place = ("--backend-store-uri", store.uri)
-    with serving(*place) as server:
+    with started(*place) as server:
         port = server.address.rpartition(":")[2]
         with node(folder, "follow.mjs", f"{server.address}/graphql", FOLLOW, BEGINNING, "4") as client:
             store.sql(CREATE, n="a")
@@ -28,7 +28,7 @@ def test_it_comes_again_and_misses_nothing(folder, store):
             server.stop()
             store.sql(CREATE, n="b")
             store.sql(CREATE, n="c")
-            with serving("--port", port, *place):
+            with started("--port", port, *place):
                 assert [name_in(client.stdout.readline()) for _ in range(2)] == ["b", "c"]
                 store.sql(CREATE, n="d")
                 assert name_in(client.stdout.readline()) == "d"

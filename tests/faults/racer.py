@@ -1,20 +1,19 @@
-"""One of many who change the same registered model: `python -m tests.faults.racer HOW WHERE`.
+"""Those who change the same registered model, each in a process of its own."""
 
-It takes a line of JSON for each change on standard input and answers each with one on standard output: the errors that
-it was refused with. HOW is `api` (WHERE is a server's address) or `mlflow` (WHERE is the URI of the store).
-"""
-
-import json
-import sys
 import warnings
+from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
+
+Change = Callable[[dict[str, Any]], list[str]]
+"""Moves a version; gives the errors that this was refused with."""
 
 DOCUMENT = """mutation ($input: TransitionModelVersionInput!) {
   transitionModelVersion(input: $input) { modelVersion { version } errors { __typename message } }
 }"""
 
 
-def by_api(address: str) -> Any:
+def by_api(address: str) -> Change:
     """Moves a version by a server of ours."""
     import httpx
 
@@ -24,13 +23,13 @@ def by_api(address: str) -> Any:
         body = {"query": DOCUMENT, "variables": {"input": wanted}}
         answer = client.post(f"{address}/graphql", json=body).json()
         if "errors" in answer:
-            return [json.dumps(answer["errors"])]
+            return [str(answer["errors"])]
         return [error["__typename"] for error in answer["data"]["transitionModelVersion"]["errors"]]
 
     return change
 
 
-def by_mlflow(uri: str) -> Any:
+def by_mlflow(uri: str) -> Change:
     """Moves a version by MLflow's own client, straight on the database."""
     from mlflow import MlflowClient
 
@@ -46,15 +45,14 @@ def by_mlflow(uri: str) -> Any:
     return change
 
 
-def main() -> None:
-    """Answers until its input ends."""
+def race(how: Callable[[str], Change], where: str, pipe: Connection) -> None:
+    """Makes each change that comes through a pipe, and sends its errors back, until the other end is closed."""
     warnings.simplefilter("ignore")
-    how, where = sys.argv[1:]
-    change = {"api": by_api, "mlflow": by_mlflow}[how](where)
-    print("ready", flush=True)
-    for line in sys.stdin:
-        print(json.dumps(change(json.loads(line))), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    change = how(where)
+    pipe.send("ready")
+    while True:
+        try:
+            wanted = pipe.recv()
+        except EOFError:
+            return
+        pipe.send(change(wanted))

@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.clients import client_of, require_kept
 from tests.faults.disks import disk
-from tests.faults.servers import started
+from tests.servers import started
 
 MODES = pytest.mark.parametrize("mode", ["DELETE", "WAL"])
 

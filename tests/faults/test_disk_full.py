@@ -12,7 +12,7 @@ from lineage_api.store.opening import prepared
 from tests.faults.clients import MODEL, client_of, require_kept
 from tests.faults.clusters import cluster, give
 from tests.faults.disks import disk
-from tests.faults.servers import started
+from tests.servers import started
 from tests.stores import Store
 
 TIMES = int(os.environ.get("LINEAGE_API_DISK_FULL", "2"))

@@ -20,8 +20,8 @@ from lineage_api.graph.identity import encoded
 from lineage_api.store import feed
 from lineage_api.store.engines import reading
 from tests.api.test_websocket import describe, narrow, narrow_socket
-from tests.faults.servers import started
 from tests.following import BEGINNING, CREATE, FOLLOW, feed_of, followers, streaming, talking, until
+from tests.servers import started
 from tests.serving import served
 from tests.stores import Store
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.api.slow import held
 from tests.faults.clients import client_of, require_kept
-from tests.faults.servers import started
 from tests.processes import locked
+from tests.servers import started
 
 LOCKS_S = [float(seconds) for seconds in os.environ.get("LINEAGE_API_LOCKS_S", "1.5").split(",")]
 """`LINEAGE_API_LOCKS_S=3,12 pytest -s tests/faults/test_locks.py` in the long run, which prints figures."""

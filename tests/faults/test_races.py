@@ -1,17 +1,16 @@
 """Many processes that change one registered model at the same time, among them MLflow's own client."""
 
-import json
 import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from multiprocessing import Pipe
 
 import httpx
 
 from lineage_api.migrations import recording
-from tests.test_cli import ROOT, environment, serving
+from tests.faults.racer import by_api, by_mlflow, race
+from tests.servers import another, started
 
 ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "32"))
 """1,000 to 10,000 in the long run; a fourth of them are of each kind."""
@@ -22,38 +21,34 @@ STATE = '{ registeredModel(name: "m") { inStage(stage: PRODUCTION) { version } }
 class Racers:
     """Processes that change something when they are all told to."""
 
-    def __init__(self, processes):
-        self._processes = processes
+    def __init__(self, pipes):
+        self._pipes = pipes
 
     def race(self, wanted):
         """The errors of each, who begin together."""
-        for process, change in zip(self._processes, wanted, strict=False):
-            process.stdin.write(json.dumps(change) + "\n")
-            process.stdin.flush()
-        return [json.loads(process.stdout.readline()) for process, _ in zip(self._processes, wanted, strict=False)]
+        for pipe, change in zip(self._pipes, wanted, strict=False):
+            pipe.send(change)
+        return [pipe.recv() for pipe, _ in zip(self._pipes, wanted, strict=False)]
 
 
 @contextmanager
 def racing(uri):
     """Two servers, clients of theirs, and MLflow's own clients on the same database."""
     with ExitStack() as stack:
-        addresses = [stack.enter_context(serving("--backend-store-uri", uri)).address for _ in range(2)]
-        kinds = [*(("api", addresses[i % 2]) for i in range(OURS)), *(("mlflow", uri) for _ in range(THEIRS))]
-        processes = [stack.enter_context(_racer(*kind)) for kind in kinds]
-        for process in processes:
-            assert process.stdout.readline() == "ready\n"
-        yield Racers(processes), addresses[0]
+        addresses = [stack.enter_context(started("--backend-store-uri", uri)).address for _ in range(2)]
+        kinds = [*((by_api, addresses[i % 2]) for i in range(OURS)), *((by_mlflow, uri) for _ in range(THEIRS))]
+        pipes = [stack.enter_context(_racer(*kind)) for kind in kinds]
+        for pipe in pipes:
+            assert pipe.recv() == "ready"
+        yield Racers(pipes), addresses[0]
 
 
 @contextmanager
 def _racer(how, where):
-    command = [sys.executable, "-m", "tests.faults.racer", how, where]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdin=pipe, stdout=pipe, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    pipe, theirs = Pipe()
+    with pipe, another(race, how, where, theirs):
+        theirs.close()
+        yield pipe
 
 
 def asked(address, query):

@@ -13,8 +13,8 @@ from lineage_api.store.engines import reading
 from lineage_api.store.opening import prepared
 from tests.faults.clients import MODEL, client_of, require_fit, require_kept
 from tests.faults.clusters import cluster
-from tests.faults.servers import started
 from tests.following import talking
+from tests.servers import started
 from tests.stores import Store
 
 RESTARTS = int(os.environ.get("LINEAGE_API_RESTARTS", "1"))

@@ -7,8 +7,8 @@ import pytest
 
 from tests.api.slow import held
 from tests.faults.clients import MODEL, client_of, require_kept
-from tests.faults.servers import started
 from tests.following import Stream, streaming, talking
+from tests.servers import started
 
 MAX_S = 5.0
 """How long it may take to stop; tests wait longer on a machine that has more to do."""

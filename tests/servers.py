@@ -1,4 +1,4 @@
-"""Servers in processes of their own, which are there at once: each is forked from one that has everything loaded.
+"""Servers and other processes, which are there at once: each is forked from one that has everything loaded.
 
 What would take seconds for each is done once, as the first change does that has MLflow imported. Beyond that they are
 as any process is: they are told to stop, and cut off from their files.
@@ -6,31 +6,25 @@ as any process is: they are told to stop, and cut off from their files.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.test_cli import environment
 
 _loaded = get_context("forkserver")
-_loaded.set_forkserver_preload(["tests.faults.loaded", "pytest"])
+_loaded.set_forkserver_preload(["tests.loaded", "pytest"])
 _PATIENCE_S = 60.0
 
 
 class Server:
     """`lineage-api` in a process of its own."""
 
-    def __init__(self, folder: Path, arguments: list[str]) -> None:
-        from tests.faults.loaded import command
-
-        self._said, self._complained = folder / "said", folder / "complained"
-        for file in (self._said, self._complained):
-            file.touch()
-        about = (arguments, str(self._said), str(self._complained), environment())
-        self.process = _loaded.Process(target=command, args=about)
-        self.process.start()
+    def __init__(self, process: BaseProcess, said: Path, complained: Path) -> None:
+        self.process, self._said, self._complained = process, said, complained
 
     @property
     def address(self) -> str:
@@ -61,15 +55,36 @@ class Server:
         self.process.join(_PATIENCE_S)
         return self.process.exitcode
 
+    def stop(self) -> tuple[int | None, float]:
+        """How it ended when it was told to, and how many seconds that took."""
+        began = time.monotonic()
+        self.tell_to_stop()
+        return self.ended(), time.monotonic() - began
+
+
+@contextmanager
+def another(target: Callable[..., None], *arguments: object) -> Iterator[BaseProcess]:
+    """A process that calls a function; killed in the end."""
+    process = _loaded.Process(target=target, args=arguments)
+    process.start()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+
 
 @contextmanager
 def started(*arguments: str) -> Iterator[Server]:
-    """A server on a free port, with these arguments; killed in the end."""
+    """A server with these arguments, on a free port unless they name one; killed in the end."""
+    from tests.loaded import command
+
+    port = [] if "--port" in arguments else ["--port", "0"]
     with TemporaryDirectory() as folder:
-        server = Server(Path(folder), ["serve", "--port", "0", *arguments])
-        try:
-            yield server
-        finally:
-            server.process.kill()
-            server.process.join()
-            server.process.close()
+        said, complained = Path(folder) / "said", Path(folder) / "complained"
+        for file in (said, complained):
+            file.touch()
+        about = (["serve", *port, *arguments], str(said), str(complained), environment())
+        with another(command, *about) as process:
+            yield Server(process, said, complained)
