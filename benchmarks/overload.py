@@ -45,8 +45,10 @@ DEAR = {
     "a page": """query ($n: Int!) { runs(first: $n) { nodes { runId name startedAt user experiment { name }
         params { key value } metrics { key value } tags { key value } modelVersions { nodes { version } } } } }""",
     "a scan": """query ($n: Int!) { runs(first: $n, orderBy: [{ metric: "metric_3" }]) { nodes { runId name } } }""",
+    "a page of pages": """query ($n: Int!) { runs(first: $n) { nodes { runId name experiment { name runs(first: 10) {
+        nodes { name params { key value } metrics { key value } tags { key value } } } } } } }""",
 }
-"""What costs the server itself much, and what costs the database much."""
+"""What costs the server itself much, what costs the database much, and what is nearly as dear as it may be."""
 
 
 class Asked(NamedTuple):

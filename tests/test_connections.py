@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.routing import Route
 from lineage_api.api.event_stream import OpenStreams
 from lineage_api.commands import connections
 from lineage_api.commands.connections import MAX_HEAD_BYTES, MAX_WAITING
+from lineage_api.commands.serve import TAKEN_AT_ONCE
 from tests.serving import served
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
@@ -168,3 +170,51 @@ def test_what_is_no_handshake(address, method, body):
         while part := received(connected):
             heard += part
     assert heard.startswith(b"HTTP/1.1 400 ")
+
+
+def test_many_who_come_while_much_is_asked():
+    """They are taken several at a time, and not one for each question of others."""
+    busy = 0
+
+    async def long(_):
+        nonlocal busy
+        busy += 1
+        time.sleep(0.02)  # noqa: ASYNC251 - on the loop: a turn of it takes that long
+        return PlainTextResponse("done")
+
+    async def told(_):
+        return PlainTextResponse(str(busy))
+
+    app = Starlette(routes=[Route("/long", long), Route("/told", told)])
+    app.state.streams = OpenStreams()
+    is_over = threading.Event()
+
+    def ask_again_and_again():
+        with connection(address) as others:
+            while not is_over.is_set():
+                others.sendall(b"GET /long HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                others.recv(1000)
+
+    with served(app) as address, ExitStack() as stack:
+        asking = [threading.Thread(target=ask_again_and_again) for _ in range(2)]
+        for each in asking:
+            each.start()
+        while busy < 5:
+            time.sleep(0.01)
+        before = busy
+        crowd = [stack.enter_context(connection(address)) for _ in range(TAKEN_AT_ONCE * 3)]
+        for each in crowd:
+            each.sendall(b"GET /told HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        last = max(int(_all(each).rpartition(b"\r\n\r\n")[2]) for each in crowd)
+        is_over.set()
+        for each in asking:
+            each.join()
+
+    assert last - before < len(crowd) / 2
+
+
+def _all(connected):
+    heard = b""
+    while more := connected.recv(2**16):
+        heard += more
+    return heard

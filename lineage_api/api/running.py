@@ -8,6 +8,7 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 
 from lineage_api.api.admission import Admission
 from lineage_api.api.deadlines import in_time
+from lineage_api.api.slices import Slices
 from lineage_api.errors import TimedOut
 
 MAX_NAME = 100
@@ -21,6 +22,7 @@ class Running:
 
     def __init__(self, *, time_limit_s: float, max_running: int, max_waiting: int) -> None:
         self._time_limit_s = time_limit_s
+        self._slices = Slices()
         self._admission = Admission(max_running=max_running, max_waiting=max_waiting, wait_s=time_limit_s)
 
     def require_place(self, kind: OperationType) -> None:
@@ -36,6 +38,7 @@ class Running:
         """
         kind = operation.operation if operation else OperationType.QUERY
         async with self._admission.place(kind):
+            await self._slices.begin()
             began = monotonic()
             try:
                 result = await in_time(work(), self._time_limit_s, kind)

@@ -26,6 +26,9 @@ PING_S = 20.0
 UNREAD_S = 60.0
 """How long a client may leave unread what was sent to it."""
 
+TAKEN_AT_ONCE = 16
+"""How many connections are taken in one turn of the event loop."""
+
 
 def served(settings: Settings) -> None:
     """Serves the store; an empty database is filled first."""
@@ -76,6 +79,14 @@ class Server(uvicorn.Server):
         with super().capture_signals():
             yield
             self._captured_signals.clear()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to take connections, several at each turn of the loop: uvloop takes one from each socket.
+
+        While much is asked, turns are long, and whoever comes anew would wait for minutes behind others.
+        """
+        more = [each.dup() for each in sockets or () for _ in range(TAKEN_AT_ONCE - 1)]
+        await super().startup([*(sockets or ()), *more])
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends streams as well, which would be waited for; WebSockets are closed with 1012 (service restart)."""
