@@ -1,17 +1,35 @@
 """A place to run: so many operations of a kind at the same time, and so many that wait, first come first served.
 
 Queries, changes and answers about events have places of their own: changes that wait for a lock keep nobody from
-reading, and what is told of an event that thousands follow does not stand before a question.
+reading, and what is told of an event that thousands follow does not stand before a question. So have queries that take
+long: however many there are, others are answered meanwhile.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from time import monotonic
 
 from graphql import OperationType
 
+from lineage_api.api.slices import Slices
 from lineage_api.errors import Overloaded
+
+LONG_S = 1.0
+"""From when on a query takes long, and may not keep its place from others: ten times what any takes beside others."""
+MAX_KNOWN = 1_000
+"""Of how many shapes of documents it is known that they took long."""
+KNOWN_S = 60.0
+"""For how long that is known."""
+
+_LITERALS = re.compile(r'"(?:[^"\\]|\\.)*"|\d+')
+
+
+def shape(document: str) -> int:
+    """By what a document is known, whatever texts and numbers are in it."""
+    return hash(_LITERALS.sub("", document))
 
 
 class Places:
@@ -30,13 +48,26 @@ class Places:
         if not self._free and self._max_waiting is not None and len(self._waiting) >= self._max_waiting:
             raise Overloaded
 
-    async def __aenter__(self) -> None:
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits for a place."""
+        return any(not given.done() for given in self._waiting)
+
+    def take_at_once(self) -> bool:
+        """Takes a place, if there is one that nobody has."""
+        is_free = self._free > 0
+        self._free -= is_free
+        return is_free
+
+    async def take(self) -> None:
         """Takes a place; raises Overloaded where too many wait for one, or it was waited for too long."""
         self.require_room()
-        if self._free:
-            self._free -= 1
-        else:
+        if not self.take_at_once():
             await self._wait()
+
+    async def __aenter__(self) -> None:
+        """Takes a place, as `take` does."""
+        await self.take()
 
     async def _wait(self) -> None:
         given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,12 +86,12 @@ class Places:
         if given in self._waiting:
             self._waiting.remove(given)
         elif not given.cancelled():
-            self._give_on()  # the place was given in the very moment
+            self.give_back()  # the place was given in the very moment
 
     async def __aexit__(self, *_: object) -> None:
-        self._give_on()
+        self.give_back()
 
-    def _give_on(self) -> None:
+    def give_back(self) -> None:
         """Gives a place to whoever has waited longest, if anybody still does."""
         while self._waiting:
             given = self._waiting.popleft()
@@ -70,18 +101,83 @@ class Places:
         self._free += 1
 
 
+class Queries:
+    """Places for queries, and fewer for those whose documents are of shapes that took long."""
+
+    def __init__(self, places: Places, long: Places) -> None:
+        self._places = places
+        self._long = long
+        self._known: OrderedDict[int, float] = OrderedDict()
+        """When it is forgotten of a shape that it took long."""
+        self._slices = Slices()
+
+    def require_room(self, shape: int) -> None:
+        """Raises Overloaded where a query would not be given a place."""
+        self._of(shape).require_room()
+
+    @asynccontextmanager
+    async def place(self, shape: int) -> AsyncIterator[None]:
+        """A place for a query; raises Overloaded where there is none, or it keeps one for long that others wait for."""
+        loop, held, limit = asyncio.get_running_loop(), await self._taken(shape), asyncio.timeout(None)
+        looking: asyncio.TimerHandle | None = None
+
+        def look() -> None:
+            nonlocal held, looking
+            self._note(shape)
+            if held is self._places and self._long.take_at_once():
+                held.give_back()
+                held = self._long
+            elif held is self._places and held.is_waited_for:
+                limit.reschedule(loop.time())
+            else:
+                looking = loop.call_later(LONG_S, look)
+
+        try:
+            await self._slices.begin()
+            looking = loop.call_later(LONG_S, look)
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Overloaded from None
+        finally:
+            if looking is not None:
+                looking.cancel()
+            held.give_back()
+
+    async def _taken(self, shape: int) -> Places:
+        places = self._of(shape)
+        await places.take()
+        if places is self._places and self._of(shape) is self._long:
+            # Meanwhile another of its shape was seen to take long.
+            places.give_back()
+            places = self._long
+            await places.take()
+        return places
+
+    def _of(self, shape: int) -> Places:
+        return self._long if self._known.get(shape, 0.0) > monotonic() else self._places
+
+    def _note(self, shape: int) -> None:
+        self._known[shape] = monotonic() + KNOWN_S
+        self._known.move_to_end(shape)
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+
 class Admission:
     """Places for each kind of operation."""
 
     def __init__(self, *, max_running: int, max_waiting: int, wait_s: float) -> None:
         fewer = max(1, max_running // 2)
-        self._places: Mapping[Any, Places] = {
-            OperationType.QUERY: Places(max_running, max_waiting, wait_s),
-            OperationType.MUTATION: Places(fewer, max_waiting, wait_s),
-            # Those who follow have been let in already.
-            OperationType.SUBSCRIPTION: Places(fewer, None, None),
-        }
+        self.queries = Queries(Places(max_running, max_waiting, wait_s), Places(fewer, max_waiting, wait_s))
+        self._mutations = Places(fewer, max_waiting, wait_s)
+        # Those who follow have been let in already.
+        self._subscriptions = Places(fewer, None, None)
 
-    def place(self, kind: OperationType) -> Places:
-        """A place for an operation of a kind, or for an answer about one event of a subscription."""
-        return self._places[kind]
+    def place(self, kind: OperationType, shape: int) -> AbstractAsyncContextManager[None]:
+        """A place for an operation of a kind, in a document of a shape; for a subscription's answer about one event."""
+        if kind is OperationType.QUERY:
+            return self.queries.place(shape)
+        return self._mutations if kind is OperationType.MUTATION else self._subscriptions

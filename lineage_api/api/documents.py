@@ -41,6 +41,10 @@ class Documents:
         self._known: OrderedDict[str, DocumentNode] = OrderedDict()
         self._characters = 0
 
+    def knows(self, text: str) -> bool:
+        """Whether a document is there already; it takes milliseconds to read another one."""
+        return text in self._known
+
     def document(self, text: str) -> DocumentNode:
         """A valid document; raises NotValid for one that is not."""
         known = self._known.get(text)

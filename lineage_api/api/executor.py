@@ -14,6 +14,7 @@ from graphql.error import located_error
 
 from lineage_api.access.callers import ANYBODY, Caller
 from lineage_api.access.roles import Action, may
+from lineage_api.api.admission import shape
 from lineage_api.api.context import Context
 from lineage_api.api.costs import Costs
 from lineage_api.api.databases import Databases
@@ -23,6 +24,7 @@ from lineage_api.api.input_sizes import Inputs
 from lineage_api.api.limits import Limits, require_within
 from lineage_api.api.running import Running
 from lineage_api.api.shared_answers import SharedAnswers
+from lineage_api.api.slices import SLICE_S, Slices
 from lineage_api.api.trusted import TrustedDocuments
 from lineage_api.engine import answer
 from lineage_api.engine.subscribe import subscribe
@@ -80,6 +82,8 @@ class Executor:
         self._running = running
         self._max_answer_bytes = max_answer_bytes
         self._documents = Documents(schema, limits)
+        # Beside those of execution: whoever sends what is known need not wait for those who send anything else.
+        self._reading = Slices(SLICE_S)
         self._costs = Costs(schema, limits.max_page)
         self._shared = SharedAnswers()
         self._trusted = trusted or TrustedDocuments()
@@ -88,14 +92,16 @@ class Executor:
         """The request that some parameters are; raises Unreadable where they are none, or it is not to be answered."""
         return replace(question_of(parameters, self._trusted), caller=caller)
 
-    def kind(self, question: Question) -> OperationType | None:
+    async def kind(self, question: Question) -> OperationType | None:
         """Of what kind the operation is; None where there is not one.
 
         Raises NotValid for an invalid document, and Overloaded where it is a query that would have to be refused:
         before anything is done for it that takes time from others.
         """
         if not any(word in question.query for word in _NO_QUERIES):
-            self._running.require_place(OperationType.QUERY)
+            self._running.require_room(shape(question.query))
+        if not self._documents.knows(question.query):
+            await self._reading.begin()
         operation = get_operation_ast(self._documents.document(question.query), question.operation_name)
         return operation.operation if operation else None
 
@@ -110,7 +116,7 @@ class Executor:
             await asyncio.to_thread(search.load)
         operation = get_operation_ast(document, question.operation_name)
         work = partial(self._executed, question, document, requested, event, asked_at)
-        return await self._running.run(operation, work)
+        return await self._running.run(shape(question.query), operation, work)
 
     async def _executed(
         self, question: Question, document: DocumentNode, requested: int, event: Happened | None, asked_at: float
@@ -155,7 +161,7 @@ class Executor:
 
         Raises NotValid where nothing is executed, and SlowConsumer where they were not taken in time.
         """
-        kind = self.kind(question)
+        kind = await self.kind(question)
         if kind is not OperationType.SUBSCRIPTION:
             result = await self.execute(question)
             _require_begun(result)

@@ -89,7 +89,7 @@ class GraphQL:
             return _json({"errors": [_error(message)]}, JSON, 406)
         try:
             question = await self._question(request)
-            kind = self._executor.kind(question)
+            kind = await self._executor.kind(question)
             media_type = _fit(media_type, kind, accepted, is_safe=is_safe)
             if media_type == EVENTS:
                 # EventSource, which connects again by itself, says by this alone where it was.

@@ -8,7 +8,6 @@ from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, Oper
 
 from lineage_api.api.admission import Admission
 from lineage_api.api.deadlines import in_time
-from lineage_api.api.slices import Slices
 from lineage_api.errors import TimedOut
 
 MAX_NAME = 100
@@ -22,23 +21,21 @@ class Running:
 
     def __init__(self, *, time_limit_s: float, max_running: int, max_waiting: int) -> None:
         self._time_limit_s = time_limit_s
-        self._slices = Slices()
         self._admission = Admission(max_running=max_running, max_waiting=max_waiting, wait_s=time_limit_s)
 
-    def require_place(self, kind: OperationType) -> None:
-        """Raises Overloaded where an operation of a kind would not be begun now."""
-        self._admission.place(kind).require_room()
+    def require_room(self, shape: int) -> None:
+        """Raises Overloaded where a query would not be begun now."""
+        self._admission.queries.require_room(shape)
 
     async def run(
-        self, operation: OperationDefinitionNode | None, work: Callable[[], Awaitable[ExecutionResult]]
+        self, shape: int, operation: OperationDefinitionNode | None, work: Callable[[], Awaitable[ExecutionResult]]
     ) -> ExecutionResult:
-        """The result of an operation, of which no data are there where it takes too long.
+        """The result of an operation in a document of a shape, of which no data are there where it takes too long.
 
-        Raises Overloaded where it was not begun.
+        Raises Overloaded where it was not begun, or was a query that kept its place from others for long.
         """
         kind = operation.operation if operation else OperationType.QUERY
-        async with self._admission.place(kind):
-            await self._slices.begin()
+        async with self._admission.place(kind, shape):
             began = monotonic()
             try:
                 result = await in_time(work(), self._time_limit_s, kind)

@@ -11,12 +11,14 @@ from time import monotonic
 SLICE_S = 0.005
 """For how long things are begun in each turn of the loop; for longer where all else took longer."""
 MAX_SLICE_S = 0.05
+"""The longest that a slice becomes by that."""
 
 
 class Slices:
     """Lets work begin as long as there is time left in this turn of the loop, the rest in the next ones, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_s: float = MAX_SLICE_S) -> None:
+        self._max_s = max_s
         self._ends: float | None = None
         """When the slice of this turn is over; None where nothing has been begun in it."""
         self._over_since: float | None = None
@@ -30,7 +32,7 @@ class Slices:
         if self._ends is None:
             now = monotonic()
             others_s = now - self._over_since if self._over_since else 0.0
-            self._ends = now + min(max(SLICE_S, others_s), MAX_SLICE_S)
+            self._ends = now + min(max(SLICE_S, others_s), self._max_s)
             self._over_since = None
             asyncio.get_running_loop().call_soon(self._next)
 

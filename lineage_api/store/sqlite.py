@@ -27,6 +27,8 @@ TURN_S = 0.02
 """How long a snapshot may hold the event loop; a statement that takes longer is run again in a thread."""
 THREADS = MAX_CONNECTIONS
 """How many statements run in threads at the same time: none waits for slower ones, which would be for seconds."""
+WARM = 2
+"""How many idle connections keep the pages that they have read; those that were needed at once need not."""
 MAX_SLOW = 1_000
 """How many statements are known for having been slow, and begun in a thread."""
 _OPCODES = 1_000
@@ -68,6 +70,8 @@ class SQLite(Database):
         """Returns a connection to the pool, its transaction ended."""
         connection.rollback()
         if connection.is_sound and len(self._idle) < MAX_CONNECTIONS:
+            if len(self._idle) >= WARM:
+                connection.execute("PRAGMA shrink_memory")
             self._idle.append(connection)
         else:
             connection.close()
@@ -100,7 +104,7 @@ class SQLite(Database):
         )
         connection.file = file
         try:
-            for pragma in ("query_only = 1", "cache_size = -16000", "case_sensitive_like = 1"):
+            for pragma in ("query_only = 1", "cache_size = -8000", "case_sensitive_like = 1"):
                 connection.execute(f"PRAGMA {pragma}")
         except sqlite3.Error:
             connection.close()

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import time
 
 import httpx
 import pytest
 from graphql import OperationType
 
-from lineage_api.api.admission import Admission, Places
+from lineage_api.api import admission as module
+from lineage_api.api.admission import Admission, Places, Queries, shape
 from lineage_api.app import create_app
 from lineage_api.config import Settings
 from lineage_api.errors import Overloaded
@@ -98,11 +100,11 @@ async def test_each_kind_has_places_of_its_own():
     async with contextlib.AsyncExitStack() as stack:
         for kind, count in ((OperationType.QUERY, 2), (OperationType.MUTATION, 1), (OperationType.SUBSCRIPTION, 1)):
             for _ in range(count):
-                await stack.enter_async_context(admission.place(kind))
+                await stack.enter_async_context(admission.place(kind, 0))
         for kind in (OperationType.QUERY, OperationType.MUTATION):
             with pytest.raises(Overloaded):
-                await stack.enter_async_context(admission.place(kind))
-        events = [asyncio.create_task(admission.place(OperationType.SUBSCRIPTION).__aenter__()) for _ in range(300)]
+                await stack.enter_async_context(admission.place(kind, 0))
+        events = [asyncio.create_task(admission.place(OperationType.SUBSCRIPTION, 0).__aenter__()) for _ in range(300)]
         await settle()
         assert not any(each.done() for each in events)
         for each in events:
@@ -116,8 +118,104 @@ REFUSAL = {
 }
 
 
-async def test_a_server_that_has_enough_to_do(store):
+@pytest.fixture
+def soon(monkeypatch):
+    """What takes long does so after a tenth of a second."""
+    monkeypatch.setattr(module, "LONG_S", 0.1)
+
+
+class Long:
+    """Queries that take as long as they are told to."""
+
+    def __init__(self, running, long):
+        self.queries = Queries(Places(running, 10, 20), Places(long, 10, 20))
+        self.running, self._ends, self._tasks = [], {}, []
+
+    async def ask(self, name, shape):
+        """Asks for something of a shape, and lets all happen that can."""
+        self._ends[name] = asyncio.Event()
+        self._tasks.append(asyncio.create_task(self._asked(name, shape)))
+        await settle()
+
+    async def _asked(self, name, shape):
+        async with self.queries.place(shape):
+            self.running.append(name)
+            try:
+                await self._ends[name].wait()
+            finally:
+                self.running.remove(name)
+
+    async def end(self):
+        """What came of each."""
+        for end in self._ends.values():
+            end.set()
+        return [type(each) for each in await asyncio.gather(*self._tasks, return_exceptions=True)]
+
+
+async def test_what_takes_long_keeps_nobody_waiting(soon):
+    """It has places of its own; what finds none of these is refused, once somebody waits."""
+    long = Long(2, 1)
+    await long.ask("first", 1)
+    await long.ask("second", 2)
+    await asyncio.sleep(0.15)
+    assert long.running == ["first", "second"]
+    await long.ask("third", 3)
+    assert long.running == ["first", "second", "third"]  # the first has left its place
+    await long.ask("fourth", 4)
+    await asyncio.sleep(0.25)
+    assert long.running == ["first", "third", "fourth"]
+    assert await long.end() == [type(None), Overloaded, type(None), type(None)]
+
+
+async def test_what_is_known_to_take_long(soon, monkeypatch):
+    """It waits for others like it, and not for a place that is free, until that is forgotten."""
+    long = Long(2, 1)
+    await long.ask("first", 1)
+    await asyncio.sleep(0.15)
+    await long.ask("second", 1)
+    await long.ask("third", 2)
+    await long.ask("fourth", 3)
+    assert long.running == ["first", "third", "fourth"]
+    monkeypatch.setattr(module, "monotonic", lambda: time.monotonic() + module.KNOWN_S + 1)
+    assert await long.end() == [type(None)] * 4
+    again = Long(1, 1)
+    again.queries = long.queries
+    await again.ask("fifth", 1)
+    assert (again.running, long.queries._long._free) == (["fifth"], 1)
+    await again.end()
+
+
+async def test_who_waits_while_others_like_it_are_seen_to_take_long(soon):
+    """They wait for one another then, and let others by."""
+    long = Long(1, 1)
+    for name in ("first", "second", "third"):
+        await long.ask(name, 1)
+    await long.ask("another", 2)
+    assert long.running == ["first"]
+    await asyncio.sleep(0.15)
+    assert long.running == ["first", "another"]
+    assert await long.end() == [type(None)] * 4
+
+
+async def test_no_more_shapes_are_known_than_are_kept(monkeypatch):
+    """What was noted last is."""
+    monkeypatch.setattr(module, "MAX_KNOWN", 2)
+    queries = Queries(Places(1, 1, None), Places(1, 1, None))
+    for each in (1, 2, 1, 3):
+        queries._note(each)
+    assert list(queries._known) == [1, 3]
+
+
+def test_the_shape_of_a_document():
+    """Texts and numbers are none of it; names are."""
+    one = '{ runs(first: 10, filterBy: {nameContains: "a \\" b"}) { totalCount } }'
+    assert shape(one) == shape(one.replace("10", "9").replace("a ", "another ")) != shape(one.replace("runs", "models"))
+    assert shape('{ a(b: "") { c } }') != shape('{ a(b: "") { d } }')
+
+
+async def test_a_server_that_has_enough_to_do(store, monkeypatch):
     """Over HTTP it answers 503 and says when to come again, over WebSockets by an error; a place is free in the end."""
+    monkeypatch.setattr(module, "LONG_S", 600)
     make_slow(store)
     app = create_app(Settings(backend_store_uri=store.uri, max_running=1, max_waiting=1, time_limit_s=600))
     async with served_here(app) as address, httpx.AsyncClient(base_url=address, timeout=60) as http:
@@ -126,7 +224,7 @@ async def test_a_server_that_has_enough_to_do(store):
             while await asyncio.to_thread(running, store) != 1:
                 await asyncio.sleep(0.01)
         waiting = asyncio.create_task(http.post("/graphql", json={"query": "{ __typename }"}))
-        places = app.state.executor._running._admission.place(OperationType.QUERY)
+        places = app.state.executor._running._admission.queries._places
         await until(lambda: len(places._waiting) == 1)
 
         for query in ("{ __typename }", "{ __schema { queryType { name } } }", SLOW):
@@ -141,6 +239,23 @@ async def test_a_server_that_has_enough_to_do(store):
 
         slow.cancel()
         assert (await waiting).json()["data"] == {"__typename": "Query"}
+
+
+async def test_slow_queries_keep_a_server_from_nothing(store, soon):
+    """They wait for each other, and are refused where too many do; all else is answered."""
+    make_slow(store)
+    app = create_app(Settings(backend_store_uri=store.uri, max_running=1, max_waiting=1, time_limit_s=600))
+    async with served_here(app) as address, httpx.AsyncClient(base_url=address, timeout=60) as http:
+        slow = [asyncio.create_task(http.post("/graphql", json={"query": SLOW}))]
+        waiting = asyncio.create_task(http.post("/graphql", json={"query": "{ __typename }"}))
+        assert (await waiting).json()["data"] == {"__typename": "Query"}
+        slow.append(asyncio.create_task(http.post("/graphql", json={"query": SLOW})))
+        await until(lambda: app.state.executor._running._admission.queries._long.is_waited_for)
+        assert (await http.post("/graphql", json={"query": SLOW})).json() == {"errors": [REFUSAL]}
+        assert (await http.post("/graphql", json={"query": "{ __typename }"})).status_code == 200
+        assert await asyncio.to_thread(running, store) == 1
+        for each in slow:
+            each.cancel()
 
 
 async def test_as_many_websockets_as_may_be_open(small):

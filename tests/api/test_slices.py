@@ -6,6 +6,7 @@ import socket
 import pytest
 
 from lineage_api.api import slices
+from lineage_api.api.executor import Question
 from lineage_api.api.slices import MAX_SLICE_S, SLICE_S, Slices
 from lineage_api.app import create_app
 from lineage_api.config import Settings
@@ -86,3 +87,23 @@ async def test_a_crowd_is_told_that_it_is_one(small, monkeypatch):
     statuses = [answer.split(b" ", 2)[1] for answer in answers]
     assert statuses.count(b"200") == 3  # one had been answered when the second took its place, and the third the queue
     assert statuses.count(b"503") == 7
+
+
+async def test_documents_that_are_not_known_are_read_one_after_the_other(small, monkeypatch):
+    """Each in a turn of its own, once its slice is over; whoever asks for what is known is answered meanwhile."""
+    monkeypatch.setattr(slices, "SLICE_S", 0)
+    app = create_app(Settings(backend_store_uri=small.uri))
+    executor, turns, read = app.state.executor, 0, []
+
+    async def kind(number):
+        await executor.kind(Question(f"{{ a{number}: __typename }}"))
+        read.append(turns)
+
+    asking = [asyncio.create_task(kind(number)) for number in range(5)]
+    while len(read) < 5:
+        await asyncio.sleep(0)
+        turns += 1
+    await asyncio.gather(*asking)
+    assert len(set(read)) == 5
+    await asyncio.gather(*(kind(number) for number in range(5)))
+    assert len(set(read)) == 5 + 1
