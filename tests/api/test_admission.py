@@ -211,6 +211,7 @@ def test_the_shape_of_a_document():
     one = '{ runs(first: 10, filterBy: {nameContains: "a \\" b"}) { totalCount } }'
     assert shape(one) == shape(one.replace("10", "9").replace("a ", "another ")) != shape(one.replace("runs", "models"))
     assert shape('{ a(b: "") { c } }') != shape('{ a(b: "") { d } }')
+    assert shape('{ a(b: "never ends') == shape('{ a(b: "')
 
 
 async def test_a_server_that_has_enough_to_do(store, monkeypatch):

@@ -84,6 +84,8 @@ def wide() -> Iterator[Attack]:
     yield asked("90,000 commas", "{__typename}" + "," * 90_000, ANSWERED)
     yield asked("30,000 comments", "#\n" * 30_000 + "{__typename}", NOT_PARSED)
     yield asked("one long comment", "{__typename}#" + "a" * 90_000, ANSWERED)
+    yield asked("45,000 marks that end no text", "{__typename}" + '\\"' * 45_000, NOT_PARSED)
+    yield asked("45,000 marks in a comment", "{__typename}#" + '\\"' * 45_000, ANSWERED)
     yield asked("40,000 tokens", "{%s}" % ("a " * 40_000), NOT_PARSED)
     yield asked("definitions of types", "type A{b:Int} " * 200, right(400, codes="GRAPHQL_VALIDATION_FAILED"))
     yield asked("500 names that are nearly right", "{limits{%s}}" % ("maxDepht " * 500), REFUSED)
