@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Any
 
-MAX_BYTES = 32 * 2**20
+MAX_BYTES = 16 * 2**20
 """How much may be kept in all memos, about; what came first goes first."""
 MAX_OF_A_MEMO = 100
 """How many things a memo keeps."""
