@@ -147,15 +147,15 @@ class _Connection(sqlite3.Connection):
     def rows_until(self, until: float, text: str, parameters: Any) -> Sequence[Row]:
         """The rows of a statement, if it is done at a moment of `monotonic`; its transaction goes on if it is not."""
         self.set_progress_handler(lambda: monotonic() > until, _OPCODES)
-        return self._rows(text, parameters)
+        try:
+            return self.rows(text, parameters)
+        finally:
+            # Else it would be asked in statements that are run later, of all whose runs so many steps are counted, and
+            # end a BEGIN. In a thread it would wait for the interpreter each time, and others for it.
+            self.set_progress_handler(None, 0)
 
     def rows(self, text: str, parameters: Any) -> Sequence[Row]:
         """The rows of a statement, unless it is interrupted, from whatever thread."""
-        # A handler would wait for the interpreter each time, and others for it.
-        self.set_progress_handler(None, 0)
-        return self._rows(text, parameters)
-
-    def _rows(self, text: str, parameters: Any) -> Sequence[Row]:
         try:
             return self.execute(text, parameters).fetchall()
         except sqlite3.DatabaseError as error:

@@ -154,6 +154,18 @@ async def test_more_snapshots_than_connections(store, caplog):
     assert [record.getMessage() for record in caplog.records] == []
 
 
+async def test_the_turn_of_one_snapshot_is_not_that_of_the_next_on_sqlite(file):
+    """A connection is used again and again; when its last turn was over, the next one begins all the same."""
+    async with opened(f"sqlite:///{file}") as database:
+        connection = database.take()
+        connection.rows_until(time.monotonic(), "SELECT 1", ())
+        database.give_back(connection)
+        for _ in range(2_000):  # SQLite counts steps on, from one run of a statement to the next
+            connection = database.take()
+            connection.execute("BEGIN")
+            database.give_back(connection)
+
+
 async def test_many_snapshots_side_by_side_on_sqlite(file):
     """More than are kept: each has a connection of its own, and those beyond the limit are closed in the end."""
     before = open_files()
