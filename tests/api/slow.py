@@ -33,8 +33,8 @@ def make_fast(store):
 def running(store):
     """How many such questions the database works on."""
     if store.kind == "sqlite":
-        above = [frame.f_back.f_code for frame in sys._current_frames().values() if frame.f_back]
-        return sum((code.co_filename, code.co_name) == (sqlite.__file__, "rows") for code in above)
+        reading = [frame for frame in sys._current_frames().values() if frame.f_code.co_filename == sqlite.__file__]
+        return sum((frame.f_code.co_name, frame.f_back.f_code.co_name) == ("rows", "run") for frame in reading)
     with psycopg.connect(store.uri) as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"
