@@ -35,7 +35,7 @@ from lineage_api.store import search
 from lineage_api.store.allowance import one_operation
 from lineage_api.store.feed import Happened
 
-_NO_QUERIES = (OperationType.MUTATION.value, OperationType.SUBSCRIPTION.value)
+_OTHER_KINDS = (OperationType.MUTATION.value, OperationType.SUBSCRIPTION.value)
 """One of these words is in each document that is not of queries alone."""
 
 
@@ -98,7 +98,7 @@ class Executor:
         Raises NotValid for an invalid document, and Overloaded where it is a query that would have to be refused:
         before anything is done for it that takes time from others.
         """
-        if not any(word in question.query for word in _NO_QUERIES):
+        if not any(word in question.query for word in _OTHER_KINDS):
             self._running.require_room(shape(question.query))
         if not self._documents.knows(question.query):
             await self._reading.begin()
