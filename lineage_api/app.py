@@ -22,6 +22,7 @@ from lineage_api.access.proxies import proxies
 from lineage_api.access.roles import Role
 from lineage_api.access.token_file import TokenFile
 from lineage_api.api import graphiql, trusted
+from lineage_api.api.crowd import Crowd
 from lineage_api.api.databases import Databases
 from lineage_api.api.entrance import Entrance
 from lineage_api.api.event_facts import EventFacts
@@ -136,6 +137,7 @@ def create_app(settings: Settings, observe: Observer | None = None) -> Starlette
         lifespan=lifespan,
     )
     app.state.executor = executor
+    app.state.crowd = Crowd(executor)
     app.state.streams = OpenStreams()
     return app
 

@@ -5,10 +5,20 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from types import SimpleNamespace
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
+from lineage_api.api.event_stream import OpenStreams
 from lineage_api.commands.serve import Server, listening
+
+
+def bare(*routes: BaseRoute) -> Starlette:
+    """An app of nothing but these, and of what a server looks for in one."""
+    app = Starlette(routes=routes)
+    app.state.streams, app.state.crowd = OpenStreams(), SimpleNamespace(refusal=lambda _: None)
+    return app
 
 
 @contextmanager

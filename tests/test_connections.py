@@ -1,20 +1,19 @@
 """Who sends what nobody should: heads without end, requests that never arrive, handshakes that nobody would answer."""
 
+import asyncio
 import socket
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from lineage_api.api.event_stream import OpenStreams
 from lineage_api.commands import connections
 from lineage_api.commands.connections import MAX_HEAD_BYTES, MAX_WAITING
 from lineage_api.commands.serve import TAKEN_AT_ONCE
-from tests.serving import served
+from tests.serving import bare, served
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
@@ -30,9 +29,7 @@ def address():
     async def counted(request):
         return PlainTextResponse(str(len(await request.body())))
 
-    app = Starlette(routes=[Route("/", counted, methods=["GET", "POST"])])
-    app.state.streams = OpenStreams()
-    with served(app) as address:
+    with served(bare(Route("/", counted, methods=["GET", "POST"]))) as address:
         yield address
 
 
@@ -99,6 +96,26 @@ def test_a_body_is_no_head(address):
         heard = answered(connected, *parts)
     assert heard.startswith(OK)
     assert heard.endswith(str(20 * 2**16).encode())
+
+
+def test_nothing_is_said_to_who_was_left(capsys):
+    """Nor does the first of too many requests fail because of that, when it is answered."""
+    come, go_on, done = threading.Event(), threading.Event(), threading.Event()
+
+    async def slow(_):
+        come.set()
+        await asyncio.to_thread(go_on.wait)
+        asyncio.get_running_loop().call_later(0.1, done.set)
+        return PlainTextResponse("late")
+
+    with served(bare(Route("/", slow))) as address:
+        with connection(address) as connected:
+            connected.sendall((GET + b"\r\n") * (MAX_WAITING + 2))
+            assert come.wait(20)
+            assert connected.recv(1) == b""
+        go_on.set()
+        assert done.wait(20)
+    assert capsys.readouterr().err == ""
 
 
 def test_requests_behind_each_other(address):
@@ -185,8 +202,7 @@ def test_many_who_come_while_much_is_asked():
     async def told(_):
         return PlainTextResponse(str(busy))
 
-    app = Starlette(routes=[Route("/long", long), Route("/told", told)])
-    app.state.streams = OpenStreams()
+    app = bare(Route("/long", long), Route("/told", told))
     is_over = threading.Event()
 
     def ask_again_and_again():

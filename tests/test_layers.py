@@ -15,7 +15,7 @@ MODULES = [path for path in sorted(PACKAGE.rglob("*.py")) if "static" not in pat
 MAY_IMPORT = {  # of ours, and of other people's; `errors` and `docstrings` may be imported by all
     "cli": "config app api access commands migrations store registry demo click",  # api: for the schema that it prints
     "app": "config api access pages registry webhooks migrations store engine starlette",
-    "commands": "config app api access analysis migrations store sqlalchemy click uvicorn aiohttp",
+    "commands": "config app api access analysis migrations store sqlalchemy click starlette uvicorn aiohttp",
     "pages": "starlette",
     "api": "config access graph registry webhooks engine store"
     " graphql strawberry sqlalchemy starlette backports compression",

@@ -8,9 +8,9 @@ long: however many there are, others are answered meanwhile.
 import asyncio
 import re
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from time import monotonic
+from types import TracebackType
 
 from graphql import OperationType
 
@@ -46,11 +46,31 @@ class Places:
         self._wait_s = wait_s
         """How long one may wait; None for as long as it takes."""
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._coming = 0
+        """How many were let in in this turn of the loop."""
 
     def require_room(self) -> None:
         """Raises Overloaded where all places are taken, and no more may wait for one."""
-        if not self._free and self._max_waiting is not None and len(self._waiting) >= self._max_waiting:
+        if not self._has_room(0):
             raise Overloaded
+
+    def lets_in(self) -> bool:
+        """Whether one more who comes in this turn of the loop will find room; so many are let in as there is room for.
+
+        Who was let in asks for a place in the next turn: until then it is not to be seen that there is less room.
+        """
+        has_room = self._has_room(self._coming)
+        if has_room:
+            if not self._coming:
+                asyncio.get_running_loop().call_soon(self._have_come)
+            self._coming += 1
+        return has_room
+
+    def _have_come(self) -> None:
+        self._coming = 0
+
+    def _has_room(self, others: int) -> bool:
+        return self._max_waiting is None or self._free + self._max_waiting - len(self._waiting) > others
 
     @property
     def is_waited_for(self) -> bool:
@@ -119,38 +139,21 @@ class Queries:
         """Raises Overloaded where a query would not be given a place."""
         self._of(shape).require_room()
 
-    @asynccontextmanager
-    async def place(self, shape: int) -> AsyncIterator[None]:
-        """A place for a query; raises Overloaded where there is none, or it keeps one for long that others wait for."""
-        loop, held, limit = asyncio.get_running_loop(), await self._taken(shape), asyncio.timeout(None)
-        looking: asyncio.TimerHandle | None = None
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether any wait for a place."""
+        return self._places.is_waited_for or self._long.is_waited_for
 
-        def look() -> None:
-            nonlocal held, looking
-            self._note(shape)
-            if held is self._places and self._long.take_at_once():
-                held.give_back()
-                held = self._long
-            elif held is self._places and held.is_waited_for:
-                limit.reschedule(loop.time())
-            else:
-                looking = loop.call_later(LONG_S, look)
+    def lets_in(self, shape: int) -> bool:
+        """Whether a query that comes in this turn of the loop will find room."""
+        return self._of(shape).lets_in()
 
-        try:
-            await self._slices.begin()
-            looking = loop.call_later(LONG_S, look)
-            async with limit:
-                yield
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise Overloaded from None
-        finally:
-            if looking is not None:
-                looking.cancel()
-            held.give_back()
+    def place(self, shape: int) -> "Place":
+        """A place for a query, as an asynchronous context."""
+        return Place(self, shape)
 
-    async def _taken(self, shape: int) -> Places:
+    async def taken(self, shape: int) -> Places:
+        """The places of which a query has taken one, when it may begin; raises Overloaded where there is none."""
         places = self._of(shape)
         await places.take()
         if places is self._places and self._of(shape) is self._long:
@@ -158,7 +161,20 @@ class Queries:
             places.give_back()
             places = self._long
             await places.take()
+        try:
+            await self._slices.begin()
+        except BaseException:
+            places.give_back()
+            raise
         return places
+
+    def left(self, places: Places, shape: int) -> Places | None:
+        """The places of which a query that takes long has one from now on; None where it is to be refused."""
+        self._note(shape)
+        if places is self._places and self._long.take_at_once():
+            places.give_back()
+            return self._long
+        return None if places is self._places and places.is_waited_for else places
 
     def _of(self, shape: int) -> Places:
         return self._long if self._known.get(shape, 0.0) > monotonic() else self._places
@@ -168,6 +184,50 @@ class Queries:
         self._known.move_to_end(shape)
         if len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
+
+
+class Place:
+    """The place of one query; raises Overloaded where there is none, or it keeps one for long that others wait for.
+
+    A class, and no generator with a function in it that looks again: that would be a cycle of references for each
+    query, in which its task is kept until the garbage is collected.
+    """
+
+    _held: Places
+    _looking: asyncio.TimerHandle
+
+    def __init__(self, queries: Queries, shape: int) -> None:
+        self._queries = queries
+        self._shape = shape
+        self._limit = asyncio.timeout(None)
+
+    async def __aenter__(self) -> None:
+        """Waits for the place."""
+        self._held = await self._queries.taken(self._shape)
+        self._look_later()
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives it back."""
+        self._looking.cancel()
+        self._held.give_back()
+        try:
+            await self._limit.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise Overloaded from None
+
+    def _look_later(self) -> None:
+        self._looking = asyncio.get_running_loop().call_later(LONG_S, self._look)
+
+    def _look(self) -> None:
+        held = self._queries.left(self._held, self._shape)
+        if held is None:
+            self._limit.reschedule(asyncio.get_running_loop().time())
+        else:
+            self._held = held
+            self._look_later()
 
 
 class Admission:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
@@ -90,7 +90,16 @@ class Executor:
 
     def question(self, parameters: Mapping[str, Any], caller: Caller) -> Question:
         """The request that some parameters are; raises Unreadable where they are none, or it is not to be answered."""
-        return replace(question_of(parameters, self._trusted), caller=caller)
+        return question_of(parameters, self._trusted, caller)
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether queries wait for places."""
+        return self._running.is_waited_for
+
+    def lets_in(self, question: Question) -> bool:
+        """Whether what is asked in this turn of the loop will find room; all will that are not queries."""
+        return _may_change(question) or self._running.lets_in(shape(question.query))
 
     async def kind(self, question: Question) -> OperationType | None:
         """Of what kind the operation is; None where there is not one.
@@ -98,7 +107,7 @@ class Executor:
         Raises NotValid for an invalid document, and Overloaded where it is a query that would have to be refused:
         before anything is done for it that takes time from others.
         """
-        if not any(word in question.query for word in _OTHER_KINDS):
+        if not _may_change(question):
             self._running.require_room(shape(question.query))
         if not self._documents.knows(question.query):
             await self._reading.begin()
@@ -193,6 +202,11 @@ class Executor:
         return Answer(await self._shared.answer(key, made), encoded("RegistryEvent", event.id))
 
 
+def _may_change(question: Question) -> bool:
+    """Whether what is asked might be no query, as far as can be seen at once."""
+    return any(word in question.query for word in _OTHER_KINDS)
+
+
 def _key(variables: Any) -> bytes:
     """What tells variables from others."""
     try:
@@ -201,7 +215,7 @@ def _key(variables: Any) -> bytes:
         raise NotValid(BAD_USER_INPUT, [GraphQLError("`variables` are nested too deeply.")]) from None
 
 
-def question_of(parameters: Mapping[str, Any], trusted: TrustedDocuments) -> Question:
+def question_of(parameters: Mapping[str, Any], trusted: TrustedDocuments, caller: Caller = ANYBODY) -> Question:
     """The request that some parameters are; raises Unreadable where they are none."""
     query, variables, name = trusted.text(parameters), parameters.get("variables"), parameters.get("operationName")
     if not isinstance(query, str) or not query:
@@ -212,7 +226,7 @@ def question_of(parameters: Mapping[str, Any], trusted: TrustedDocuments) -> Que
         raise Unreadable("`operationName` must be a text.")
     if not isinstance(parameters.get("extensions"), dict | None):
         raise Unreadable("`extensions` must be a JSON object.")
-    return Question(query, variables, name or None)
+    return Question(query, variables, name or None, caller)
 
 
 def response(result: ExecutionResult) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from graphql import OperationType
 from graphql.error import located_error
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -77,8 +78,8 @@ class GraphQL:
     async def answer(self, request: Request) -> Response:
         """The answer to a request by HTTP; to a browser that asks for a page, GraphiQL."""
         is_safe = request.method in SAFE
-        accepted = ",".join(request.headers.getlist("accept"))[:MAX_ACCEPT] or "*/*"
-        media_type = _media_type(accepted, (HTML, GRAPHQL, JSON, EVENTS) if is_safe else (GRAPHQL, JSON, EVENTS))
+        offered = (HTML, GRAPHQL, JSON, EVENTS) if is_safe else (GRAPHQL, JSON, EVENTS)
+        media_type = media_type_for(request.headers, offered)
         if media_type == HTML:
             return graphiql.page(request)
         preflight = self._entrance.preflight(request)
@@ -90,7 +91,7 @@ class GraphQL:
         try:
             question = await self._question(request)
             kind = await self._executor.kind(question)
-            media_type = _fit(media_type, kind, accepted, is_safe=is_safe)
+            media_type = _fit(media_type, kind, request.headers, is_safe=is_safe)
             if media_type == EVENTS:
                 # EventSource, which connects again by itself, says by this alone where it was.
                 question = replace(question, after=request.headers.get("last-event-id"))
@@ -104,9 +105,8 @@ class GraphQL:
         except NotValid as refusal:
             kind_of_answer = _told_as(media_type)
             return _json({"errors": told(refusal.errors, refusal.code)}, kind_of_answer, _status(kind_of_answer))
-        except Overloaded as refusal:
-            body = {"errors": told([located_error(refusal)])}
-            return _json(body, media_type, 503, {"retry-after": RETRY_AFTER_S})
+        except Overloaded:
+            return no_room(_told_as(media_type))
         if not is_begun(result):
             return _json({"errors": told(result.errors or [])}, media_type, _status(media_type))
         return _response(self._executor.body(result, kind), media_type)
@@ -121,7 +121,7 @@ class GraphQL:
         if request.method == "POST":
             body = await self._read(request)
             caller = self._caller(request)
-            return self._checked(_body(body), caller)
+            return self._checked(parameters_of(body), caller)
         if request.method not in SAFE:
             raise Unanswerable(405, "GraphQL is asked by POST or GET.", {"allow": "GET, HEAD, POST"})
         caller = self._caller(request)
@@ -144,13 +144,7 @@ class GraphQL:
             raise Unanswerable(400, str(refusal)) from None
 
     async def _read(self, request: Request) -> bytes:
-        kind, _, charset = request.headers.get("content-type", "").partition(";")
-        if kind.strip().lower() != JSON:
-            raise Unanswerable(415, f"The body must be {JSON}.", {"accept": JSON})
-        if "charset" in charset.lower() and not re.search(r"utf-?8", charset, re.IGNORECASE):
-            raise Unanswerable(415, "The body must be UTF-8.")
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise Unanswerable(415, "The body must not be compressed.")
+        require_json(request.headers)
         body, is_whole = b"", False
         while not is_whole:
             message = await request.receive()
@@ -163,13 +157,24 @@ class GraphQL:
         return body
 
 
-def _fit(media_type: str, kind: OperationType | None, accepted: str, *, is_safe: bool) -> str:
+def require_json(headers: Headers) -> None:
+    """Raises Unanswerable unless a body with these headers is JSON, as it has to be."""
+    kind, _, charset = headers.get("content-type", "").partition(";")
+    if kind.strip().lower() != JSON:
+        raise Unanswerable(415, f"The body must be {JSON}.", {"accept": JSON})
+    if "charset" in charset.lower() and not re.search(r"utf-?8", charset, re.IGNORECASE):
+        raise Unanswerable(415, "The body must be UTF-8.")
+    if headers.get("content-encoding", "identity") != "identity":
+        raise Unanswerable(415, "The body must not be compressed.")
+
+
+def _fit(media_type: str, kind: OperationType | None, headers: Headers, *, is_safe: bool) -> str:
     """How an operation of this kind is answered; refused where it cannot be."""
     if kind is OperationType.MUTATION and is_safe:
         raise Unanswerable(405, "By GET only queries can be asked; use POST.", {"allow": "POST"})
     if kind is not OperationType.SUBSCRIPTION:
         return media_type
-    if _media_type(accepted, (EVENTS,)) is None:
+    if media_type_for(headers, (EVENTS,)) is None:
         message = f"What happens is told over a WebSocket (graphql-transport-ws), or as {EVENTS} to who accepts that."
         raise Unanswerable(406, message)
     return EVENTS
@@ -178,6 +183,11 @@ def _fit(media_type: str, kind: OperationType | None, accepted: str, *, is_safe:
 def _told_as(media_type: str) -> str:
     """How a refusal is told to who accepts a type: a stream that does not begin is told of as JSON."""
     return JSON if media_type == EVENTS else media_type
+
+
+def media_type_for(headers: Headers, offered: tuple[str, ...]) -> str | None:
+    """Which of the types that are offered is the answer to a request with these headers; None where none may be."""
+    return _media_type(",".join(headers.getlist("accept"))[:MAX_ACCEPT] or "*/*", offered)
 
 
 @lru_cache(1000)
@@ -194,7 +204,14 @@ def _status(media_type: str) -> int:
     return 400 if media_type == GRAPHQL else 200
 
 
-def _body(body: bytes) -> Mapping[str, Any]:
+def no_room(media_type: str) -> Response:
+    """The answer to an operation that was not begun, because too many wait."""
+    body = {"errors": told([located_error(Overloaded())])}
+    return _json(body, media_type, 503, {"retry-after": RETRY_AFTER_S})
+
+
+def parameters_of(body: bytes) -> Mapping[str, Any]:
+    """The parameters of a request by POST; raises Unanswerable where the body has none."""
     parsed = _parsed(body, "The body")
     if not isinstance(parsed, dict):
         raise Unanswerable(400, "The body must be a JSON object with `query`; batches are not answered.")

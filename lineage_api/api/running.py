@@ -27,6 +27,15 @@ class Running:
         """Raises Overloaded where a query would not be begun now."""
         self._admission.queries.require_room(shape)
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether queries wait for places."""
+        return self._admission.queries.is_waited_for
+
+    def lets_in(self, shape: int) -> bool:
+        """Whether a query that comes in this turn of the loop will find room."""
+        return self._admission.queries.lets_in(shape)
+
     async def run(
         self, shape: int, operation: OperationDefinitionNode | None, work: Callable[[], Awaitable[ExecutionResult]]
     ) -> ExecutionResult:

@@ -4,9 +4,13 @@ import asyncio
 from time import monotonic
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.responses import Response
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from lineage_api.api.crowd import Crowd
 
 MAX_HEAD_BYTES = 2**16
 """How long the head of a request may be: its address and headers, and what may follow a body in chunks."""
@@ -24,13 +28,21 @@ _READ_HEADERS = ("connection", "upgrade", "sec-websocket-", "origin")
 
 
 class Requests(HttpToolsProtocol):
-    """Requests by HTTP, which have to arrive, and whose heads have an end."""
+    """Requests by HTTP, which have to arrive, and whose heads have an end; those of a crowd are refused at once."""
 
     _unended_bytes = 0
     """How much has come of what has neither a body nor an end yet."""
     _arriving_since: float | None = None
     """Since when a request has been arriving; None where none is."""
     _look: asyncio.TimerHandle | None = None
+    _is_between = True
+    """Whether all that has come are whole requests."""
+    _answering: RequestResponseCycle | None = None
+    """The request that is being answered; uvicorn knows only the last one that has come."""
+
+    def __init__(self, crowd: Crowd, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._crowd = crowd
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request."""
@@ -41,20 +53,26 @@ class Requests(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits for nothing more."""
         self._look_no_more()
+        self._answer_nobody()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Takes what has come, unless it is too much."""
+        """Takes what has come, unless it is too much, or there is no room for it."""
+        refusal = self._crowd.refusal(data) if self._has_nothing_to_do else None
+        if refusal is not None:
+            self._answer(refusal)
+            return
         self._unended_bytes += len(data)
         super().data_received(data)
         if self._unended_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse()
         elif len(self.pipeline) > MAX_WAITING:
-            self.transport.close()
+            self._leave()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        self._is_between = False
         self._arriving_since = self._arriving_since or monotonic()
 
     def on_body(self, body: bytes) -> None:
@@ -64,7 +82,7 @@ class Requests(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """It is there as a whole."""
-        self._unended_bytes, self._arriving_since = 0, None
+        self._unended_bytes, self._arriving_since, self._is_between = 0, None, True
         super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
@@ -75,14 +93,45 @@ class Requests(HttpToolsProtocol):
             self._refuse()
         else:
             super().handle_websocket_upgrade()
+            # It and this refer to each other, and would wait for the garbage collector else.
+            self.parser = None  # type: ignore[assignment]
+
+    @property
+    def _has_nothing_to_do(self) -> bool:
+        """Whether all that has come is answered, and the answers are on their way."""
+        is_answered = self._is_between and (self.cycle is None or self.cycle.response_complete)
+        return is_answered and not self.flow.write_paused and not self.transport.is_closing()
+
+    def _answer(self, response: Response) -> None:
+        """Answers a request that was not begun, and waits for the next one."""
+        self._arriving_since = None
+        self._unset_keepalive_if_required()
+        headers = [*self.server_state.default_headers, *response.raw_headers]
+        lines = [STATUS_LINE[response.status_code], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
+        self.transport.write(b"".join([*lines, bytes(response.body)]))
+        self.on_response_complete()
 
     def _refuse(self) -> None:
         self.transport.write(_TOO_LONG)
+        self._leave()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _leave(self) -> None:
+        """Closes the connection."""
+        self._answer_nobody()
         self.transport.close()
+
+    def _answer_nobody(self) -> None:
+        """Has nothing more be written on a connection that is closed, which would be logged as a failure."""
+        if self._answering is not None:
+            self._answering.disconnected = True
 
     def _look_at_the_time(self) -> None:
         if self._arriving_since is not None and monotonic() - self._arriving_since >= ARRIVAL_S:
-            self.transport.close()
+            self._leave()
         else:
             self._look = self.loop.call_later(ARRIVAL_S, self._look_at_the_time)
 

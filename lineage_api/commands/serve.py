@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ import uvicorn
 from lineage_api.app import create_app
 from lineage_api.commands.connections import Requests, WebSocket
 from lineage_api.commands.exposure import require_safe
+from lineage_api.commands.memory import keep_little
 from lineage_api.config import Settings
 from lineage_api.migrations.recording import looked_at
 from lineage_api.store import replica
@@ -33,6 +35,7 @@ TAKEN_AT_ONCE = 16
 def served(settings: Settings) -> None:
     """Serves the store; an empty database is filled first."""
     require_safe(settings)
+    keep_little()
     uri = prepared(
         settings.backend_store_uri,
         registry_uri=settings.registry_store_uri,
@@ -59,7 +62,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=Requests,
+                http=partial(Requests, app.state.crowd),  # type: ignore[arg-type] # uvicorn calls it, no more
                 ws=WebSocket,
                 ws_max_size=MAX_FRAME_BYTES,
                 ws_per_message_deflate=False,  # each subscriber would have windows of its own in memory

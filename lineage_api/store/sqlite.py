@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from time import monotonic
+from time import monotonic, thread_time
 from typing import Any
 
 from sqlalchemy import Dialect, make_url
@@ -88,9 +88,9 @@ class SQLite(Database):
             if len(self._slow) > MAX_SLOW:
                 self._slow.popitem(last=False)
 
-    def in_thread(self, connection: "_Connection", text: str, parameters: Any) -> "Future[Sequence[Row]]":
+    def in_thread(self, connection: "_Connection", text: str, parameters: Any) -> "Future[_Timed]":
         """The rows of a statement, read in a thread until the connection is interrupted."""
-        return self._threads.submit(connection.rows, text, parameters)
+        return self._threads.submit(connection.rows_timed, text, parameters)
 
     def _connected(self, file: "_File") -> "_Connection":
         # Not mode=ro: that cannot read a database in WAL mode whose -shm file is not there yet.
@@ -136,6 +136,8 @@ _PASSING = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT}
 """What a connection is none the worse for."""
 _File = tuple[int, int]
 """What tells one file from another that has had the same name."""
+_Timed = tuple[Sequence[Row], float]
+"""Rows, and for how many seconds reading them took a processor."""
 
 
 class _Connection(sqlite3.Connection):
@@ -153,6 +155,16 @@ class _Connection(sqlite3.Connection):
             # Else it would be asked in statements that are run later, of all whose runs so many steps are counted, and
             # end a BEGIN. In a thread it would wait for the interpreter each time, and others for it.
             self.set_progress_handler(None, 0)
+
+    def rows_timed(self, text: str, parameters: Any) -> _Timed:
+        """The rows of a statement, and how long a thread was busy with them.
+
+        In a thread it waits for the interpreter while others have it, the longer the more is asked: were that counted,
+        what is fast would be taken for slow, and be read in threads ever after.
+        """
+        began = thread_time()
+        rows = self.rows(text, parameters)
+        return rows, thread_time() - began
 
     def rows(self, text: str, parameters: Any) -> Sequence[Row]:
         """The rows of a statement, unless it is interrupted, from whatever thread."""
@@ -197,7 +209,7 @@ class SQLiteSnapshot(Snapshot):
         """When the event loop has been held for long enough; 0 before the first statement."""
         self._asked = 0
         """How many statements wait for a thread, or are in one; no other may be run meanwhile."""
-        self._reading: Future[Sequence[Row]] | None = None
+        self._reading: Future[_Timed] | None = None
         self._one_by_one = asyncio.Lock()
 
     def fetch(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Row] | Awaitable[Sequence[Row]]:
@@ -262,11 +274,10 @@ class SQLiteSnapshot(Snapshot):
             await asyncio.sleep(0.01)
 
     async def _rows_in_thread(self, text: str, parameters: Any) -> Sequence[Row]:
-        connection, began = self._begun(), monotonic()
-        self._reading = self._database.in_thread(connection, text, parameters)
-        rows = await asyncio.wrap_future(self._reading)
+        self._reading = self._database.in_thread(self._begun(), text, parameters)
+        rows, took_s = await asyncio.wrap_future(self._reading)
         self._is_begun = True
-        self._database.note(text, is_slow=monotonic() - began > TURN_S / 2)
+        self._database.note(text, is_slow=took_s > TURN_S / 2)
         return rows
 
     async def close(self) -> None:
@@ -279,7 +290,7 @@ class SQLiteSnapshot(Snapshot):
             # Whoever asked has gone, and whoever is told so again meanwhile still closes the connection.
             await to_the_end(asyncio.ensure_future(self._interrupted(self._reading, connection)))
 
-    async def _interrupted(self, reading: "Future[Sequence[Row]]", connection: _Connection) -> None:
+    async def _interrupted(self, reading: "Future[_Timed]", connection: _Connection) -> None:
         """Closes a connection as soon as the statement has ended that nobody waits for any more.
 
         Nobody else is given it: an interrupt that came too late for the one statement would end the next.

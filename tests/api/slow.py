@@ -34,7 +34,7 @@ def running(store):
     """How many such questions the database works on."""
     if store.kind == "sqlite":
         reading = [frame for frame in sys._current_frames().values() if frame.f_code.co_filename == sqlite.__file__]
-        return sum((frame.f_code.co_name, frame.f_back.f_code.co_name) == ("rows", "run") for frame in reading)
+        return sum((frame.f_code.co_name, frame.f_back.f_code.co_name) == ("rows", "rows_timed") for frame in reading)
     with psycopg.connect(store.uri) as connection:
         found = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active'"

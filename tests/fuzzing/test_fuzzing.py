@@ -4,15 +4,14 @@ import json
 import re
 
 import pytest
-from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
 
 from lineage_api.access.roles import Role
-from lineage_api.api.event_stream import OpenStreams
 from tests.fuzzing import bodies, checks, documents, schema
 from tests.fuzzing.checks import Answer
 from tests.fuzzing.target import Log, Target, target_here
-from tests.serving import served
+from tests.serving import bare, served
 from tests.test_cli import ROOT
 
 SEED = 1
@@ -121,9 +120,7 @@ async def leaking(scope, receive, send):
 
 def test_a_server_that_leaks(capsys):
     """Each of its answers is found, and told so that it can be asked for again."""
-    app = Starlette()
-    app.state.streams = OpenStreams()
-    app.mount("", leaking)
+    app = bare(Mount("", leaking))
     known = {"DateTime": ["2020-01-01T00:00:00Z"], "BigInt": [1], "JSON": [{}]}
     with served(app) as address:
         target = Target(address, Log(), known, dict.fromkeys(Role, "token"))
