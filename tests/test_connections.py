@@ -1,18 +1,23 @@
 """Who sends what nobody should: heads without end, requests that never arrive, handshakes that nobody would answer."""
 
 import asyncio
+import gc
 import socket
 import threading
 import time
 from contextlib import ExitStack, contextmanager
 
+import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from lineage_api.app import create_app
 from lineage_api.commands import connections
 from lineage_api.commands.connections import MAX_HEAD_BYTES, MAX_WAITING
 from lineage_api.commands.serve import TAKEN_AT_ONCE
+from lineage_api.config import Settings
+from tests.following import talking
 from tests.serving import bare, served
 
 GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
@@ -116,6 +121,43 @@ def test_nothing_is_said_to_who_was_left(capsys):
         go_on.set()
         assert done.wait(20)
     assert capsys.readouterr().err == ""
+
+
+def test_whoever_has_gone_leaves_nothing_behind(store):
+    """Nothing is kept until the garbage is collected, which takes minutes, and with it what was sent last."""
+    app = create_app(Settings(backend_store_uri=store.uri))
+    with served(app) as address:
+        asyncio.run(asked(address))
+        gc.collect()
+        gc.disable()
+        try:
+            asyncio.run(asked(address))
+            is_over = time.monotonic() + 5
+            while there_are() and time.monotonic() < is_over:
+                time.sleep(0.1)
+            assert there_are() == []
+        finally:
+            gc.enable()
+
+
+def there_are():
+    """What is there of connections and requests."""
+    kinds = {"Requests", "WebSocket", "ServerProtocol", "RequestResponseCycle", "Place"}
+    return [type(each).__name__ for each in gc.get_objects() if type(each).__name__ in kinds]
+
+
+async def asked(address):
+    """Has asked over HTTP and by WebSockets, and has gone, also before there was an answer."""
+    async with httpx.AsyncClient() as http:
+        for query in ("{ runs(first: 1) { totalCount } }", "{ nothing }", "{"):
+            await http.post(f"{address}/graphql", json={"query": query})
+    for waits, says_so in ((True, True), (True, False), (False, True)):
+        async with talking(address) as talk:
+            await talk.ask("{ __typename }")
+            if waits:
+                await talk.heard()
+            if not says_so:
+                talk.socket.transport.abort()
 
 
 def test_requests_behind_each_other(address):

@@ -181,8 +181,10 @@ class _Connection:
         """Answers an operation to its end."""
         try:
             await self._answer(id_, question)
-        except _Gone:
-            pass  # which is also told to who takes messages, and ends all that runs
+        except (_Gone, asyncio.CancelledError):
+            # Which is also told to who takes messages, and ends all that runs. Nobody asks for the result; a task that
+            # ends as cancelled refers to its frames, and they to it.
+            pass
         finally:
             # After `complete`, another operation may already have the ID.
             if self._running.get(id_) is asyncio.current_task():
@@ -213,6 +215,7 @@ class _Connection:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._running.clear()  # of those that were cancelled before they began
 
     async def _tell(self, message: dict[str, Any]) -> None:
         await self._put_text(orjson.dumps(message).decode())

@@ -166,6 +166,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
         self.handshake_complete = True
         self.frames = []  # of a message that will not be read
+        self.conn.parser.close()  # it refers to what it is a part of, and to the last message
 
     async def send(self, message: Any) -> None:
         """Sends, unless nobody is there to whom."""

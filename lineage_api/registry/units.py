@@ -205,7 +205,7 @@ class Units:
         raise AssertionError
 
     def _once(self, asked: Asked, change: Change) -> Outcome:
-        with importing:
+        with importing():
             from mlflow.exceptions import MlflowException  # noqa: PLC0415 - MLflow takes seconds
 
             from lineage_api.registry.joined import JoinedSession, LostRaceError  # noqa: PLC0415

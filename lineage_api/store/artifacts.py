@@ -158,7 +158,7 @@ class Artifacts:
 
 
 def _load() -> None:
-    with importing:
+    with importing():
         import_module(REGISTRY)
 
 

@@ -58,7 +58,7 @@ def run_matches(expression: str, is_readable: Readable) -> ColumnElement[bool]:
 @cache
 def load() -> tuple[Any, type[Exception]]:
     """MLflow's parser and what it raises; to import it takes seconds, which only those who use its syntax pay."""
-    with importing:
+    with importing():
         from mlflow.exceptions import MlflowException  # noqa: PLC0415
         from mlflow.utils.search_utils import SearchUtils  # noqa: PLC0415
 

@@ -585,14 +585,14 @@ async def test_who_stops_waiting_for_a_slow_statement(store):
                 await rows(snapshot, ENDLESS)
 
         async def are_running():
-            return await asyncio.to_thread(running, store.uri) == 20
+            return await asyncio.to_thread(running, store.uri) == 8
 
         async def is_stopped():
             if store.kind == "postgresql":
                 return await asyncio.to_thread(running, store.uri) == 0
             return slow.running(store) == 0
 
-        tasks = [asyncio.create_task(endless()) for _ in range(20)]
+        tasks = [asyncio.create_task(endless()) for _ in range(8)]
         if store.kind == "postgresql":
             await until(are_running)
         await asyncio.sleep(0.2)
@@ -600,7 +600,7 @@ async def test_who_stops_waiting_for_a_slow_statement(store):
             task.cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
 
-        assert [type(end) for end in ends] == [asyncio.CancelledError] * 20
+        assert [type(end) for end in ends] == [asyncio.CancelledError] * 8
         await until(is_stopped)
         assert await asyncio.gather(*(names(database) for _ in range(40))) == [["Default"]] * 40
 
