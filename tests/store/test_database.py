@@ -541,6 +541,22 @@ async def test_a_statement_is_slow_as_long_as_it_is(file):
             assert snapshot.fetch(Statement(NAMES, {}, ()), {}) == [("Default",)]
 
 
+async def test_who_waits_for_the_interpreter_is_not_slow(file):
+    """Else what is fast would be read in threads for as long as others have much to do."""
+    text = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) SELECT i FROM n"
+    async with opened(f"sqlite:///{file}") as database:
+        for _ in range(10):
+            database.note(text, is_slow=True)
+            async with snapshot_of(database) as snapshot:
+                reading = asyncio.create_task(rows(snapshot, text))
+                await asyncio.sleep(0)
+                until = time.monotonic() + 0.05
+                while time.monotonic() < until:
+                    pass  # nobody else has the interpreter for long
+                assert len(await reading) == 500
+            assert not database.is_slow(text)
+
+
 async def test_only_so_many_statements_are_known_to_be_slow(file):
     """The one that was slow longest ago is forgotten."""
     async with opened(f"sqlite:///{file}") as database:
