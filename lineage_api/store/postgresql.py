@@ -12,6 +12,7 @@ from sqlalchemy import Dialect, make_url
 from lineage_api.errors import TimedOut
 from lineage_api.store.database import LOCK_WAIT_S, MAX_CONNECTIONS, Database, Observer, Row, Snapshot
 from lineage_api.store.statements import Statement
+from lineage_api.store.to_the_end import to_the_end
 from lineage_api.store.trigger_forms import CHANNEL
 
 _log = logging.getLogger(__name__)
@@ -100,6 +101,12 @@ class PostgreSQL(Database):
         """Takes a connection back; the pool drops one that is lost, and a long answer is not kept with it."""
         if is_long:
             vars(connection).pop(_CURSOR, None)
+        pgconn = connection.pgconn
+        if pgconn.transaction_status or pgconn.pipeline_status or not self._kept(connection):
+            # A connection that its pool is only half given back is lost to it.
+            await to_the_end(asyncio.ensure_future(self._give_back(connection)))
+
+    async def _give_back(self, connection: Any) -> None:
         try:
             if connection.pgconn.pipeline_status:
                 # psycopg does not leave a pipeline that somebody is stopped in who just enters it.
@@ -108,11 +115,15 @@ class PostgreSQL(Database):
                 await connection.rollback()
         except Exception:  # noqa: BLE001 - with the connection its transaction is gone
             _log.debug("A connection was lost", exc_info=True)
-        finally:
-            if self._wanted or connection.closed or len(self._at_hand) >= MAX_AT_HAND:
-                await self._pool.putconn(connection)
-            else:
-                self._at_hand.append(connection)
+        if connection.pgconn.transaction_status or not self._kept(connection):
+            await self._pool.putconn(connection)
+
+    def _kept(self, connection: Any) -> bool:
+        """Keeps a connection at hand unless somebody waits for one, or enough are; says whether it did."""
+        if self._wanted or connection.closed or len(self._at_hand) >= MAX_AT_HAND:
+            return False
+        self._at_hand.append(connection)
+        return True
 
     async def signals(self) -> AsyncGenerator[None, None]:
         """It tells whoever listens; a look now and then is for those whom a pooler between, or a standby, lets not."""

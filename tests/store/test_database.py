@@ -6,8 +6,9 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
+from random import Random
 
 import psycopg
 import pytest
@@ -302,6 +303,32 @@ async def test_who_is_cancelled_gives_its_connection_back(on_postgresql):
         start = time.monotonic()
         assert await asyncio.gather(*(names(database) for _ in range(2 * MAX_CONNECTIONS))) == [["Default"]] * 64
         assert time.monotonic() - start < 1.5
+
+
+async def test_who_is_stopped_while_connections_are_scarce(on_postgresql, caplog):
+    """Whoever goes, at whatever moment, leaves as many connections to others as there were."""
+    caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    random = Random(7)
+    async with opened(on_postgresql.uri) as database:
+
+        async def asks():
+            while True:
+                with suppress(TimedOut):
+                    await names(database)
+
+        async def is_stopped():
+            for _ in range(20):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(random.uniform(0, 0.05)):
+                        await asks()
+
+        await asyncio.gather(*(is_stopped() for _ in range(3 * MAX_CONNECTIONS)))
+
+        snapshots = [database.snapshot() for _ in range(MAX_CONNECTIONS)]
+        found = await asyncio.gather(*(rows(snapshot, NAMES) for snapshot in snapshots))
+        assert found == [[("Default",)]] * MAX_CONNECTIONS
+        for snapshot in snapshots:
+            await snapshot.close()
 
 
 async def test_a_pool_that_is_empty(on_postgresql):
