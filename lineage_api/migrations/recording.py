@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -34,7 +34,7 @@ _IN_THE_WAY = {"55P03", "40P01", "40001", 1205, 1213}
 """Locks that were not to be had in time, and deadlocks: PostgreSQL, MariaDB."""
 
 _T = TypeVar("_T")
-_version = table(history.VERSION_TABLE, column("version_num"))
+_version = select(table(history.VERSION_TABLE, column("version_num")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +79,20 @@ def begin(uri: str) -> Recording:
 
     Raises Unsuitable where tables of ours are not allowed, or are of a later release.
     """
-    state = looked_at(uri)
+    state, is_well = _seen(uri)
     if not state.lacking:
-        return catch_up(uri)
+        return state if is_well else _brought_up_to_date(uri)
     with _told(f"{'brought up to date' if state.is_on else 'recorded'}, since its tables cannot be made"):
         return _patiently(partial(_made, uri))
 
 
 def catch_up(uri: str) -> Recording:
     """Adds what was missed, and makes triggers that are gone; looks first, and takes no lock where all is well."""
-    with _told("read"), reading(uri).connect() as connection:
-        state = _state(connection)
-        if not state.is_on:
-            return state
-        missing, ended = reconciliation.differences(connection)
-        ends_events = form_of(connection.dialect.name).ends_events or connection.dialect.name == "postgresql"
-    if not missing and not ended and not state.missing and ends_events:
-        return state
+    state, is_well = _seen(uri)
+    return state if is_well or not state.is_on else _brought_up_to_date(uri)
+
+
+def _brought_up_to_date(uri: str) -> Recording:
     with _told("brought up to date"):
         return _patiently(partial(_caught_up_alone, uri))
 
@@ -141,21 +138,31 @@ def _is_in_the_way(error: DBAPIError) -> bool:
 # How far it is
 
 
+def _seen(uri: str) -> tuple[Recording, bool]:
+    """How far history is recorded, and whether nothing is amiss with it."""
+    with _told("read"), reading(uri).connect() as connection:
+        state = _state(connection)
+        if not state.is_on or state.missing:
+            return state, False
+        ends_events = form_of(connection.dialect.name).ends_events or connection.dialect.name == "postgresql"
+        return state, ends_events and not any(reconciliation.differences(connection))
+
+
 def _state(connection: Connection) -> Recording:
-    revision = _revision(connection)
+    names = inspect(connection).get_table_names()
+    revision = _revision(connection, names)
     if revision is None:
         return Recording(None)
     _require_known(revision)
     present = form_of(connection.dialect.name).present(connection)
     missing = tuple(trigger.name for trigger in TRIGGERS if trigger.name not in present)
     since = connection.scalar(select(func.min(history.recording.c.since)))
-    return Recording(since, missing, lacking=OURS.difference(inspect(connection).get_table_names()))
+    return Recording(since, missing, lacking=OURS.difference(names))
 
 
-def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table(history.VERSION_TABLE):
-        return None
-    return connection.scalar(select(_version.c.version_num))
+def _revision(connection: Connection, names: Collection[str]) -> str | None:
+    """The revision of our tables, of which there are some where these tables are."""
+    return connection.scalar(_version) if history.VERSION_TABLE in names else None
 
 
 def _require_known(revision: str) -> None:
@@ -181,12 +188,13 @@ def _caught_up_alone(uri: str) -> Recording:
 
 
 def _upgrade(connection: Connection) -> None:
-    revision = _revision(connection)
+    names = inspect(connection).get_table_names()
+    revision = _revision(connection, names)
     if revision == REVISION:
         return
     if revision is not None:
         _require_known(revision)
-    elif not inspect(connection).has_table("registered_models"):
+    elif "registered_models" not in names:
         raise Unsuitable("history cannot be recorded: MLflow's tables are not there; start `mlflow server` on it once")
     _alembic(connection, "upgrade", "head")
 

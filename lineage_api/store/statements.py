@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from sqlalchemy import Dialect, Select
+from sqlalchemy import Dialect, Select, SelectBase
 
 
 class Statement(Protocol):
@@ -30,7 +30,7 @@ class Plain:
 class Compiled:
     """A statement with the values of its parameters, but for those that are named when it is run."""
 
-    def __init__(self, query: Select[Any], dialect: Dialect) -> None:
+    def __init__(self, query: SelectBase, dialect: Dialect) -> None:
         compiled = query.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
         self.text = str(compiled)
         self._values = compiled.params
@@ -38,7 +38,7 @@ class Compiled:
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
         merged = {**self._values, **values} if values else self._values
-        return merged if self._positions is None else [merged[name] for name in self._positions]
+        return merged if self._positions is None else tuple(merged[name] for name in self._positions)
 
 
 class Prepared:
