@@ -3,10 +3,11 @@
 import os
 import shutil
 import sqlite3
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,16 @@ from tests.stores import POSTGRESQL, Store, has_postgresql
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+
+_T = TypeVar("_T")
+_MAX_FILLED = 6
+"""How many filled stores are kept: those of the module that is run."""
+
+
+def file_of(uri: str) -> str:
+    """The file of a store on SQLite."""
+    return uri.removeprefix("sqlite:///")
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +44,7 @@ class Templates:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made: dict[str, str] = {}
+        self._filled: OrderedDict[tuple[str, Callable[[Store], Any]], tuple[str, Any]] = OrderedDict()
         self._copies: list[str] = []
         self._server: Any = None
 
@@ -64,6 +76,40 @@ class Templates:
         name = self._named("copy")
         # As files, and not through the log, which takes six times as long where nobody waits for the disk.
         self._administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']} STRATEGY FILE_COPY")
+        return f"{POSTGRESQL}/{name}"
+
+    def filled(self, store: Store, fill: Callable[[Store], _T]) -> _T:
+        """What comes of filling an empty store, of which nobody has read yet: done once, and copied from then on.
+
+        Nothing in it may lie in the folder of its artifacts, which is another one each time.
+        """
+        key = store.kind, fill
+        if key not in self._filled:
+            given = fill(store)
+            store.close()
+            self._filled[key] = self._kept(store), given
+            if len(self._filled) > _MAX_FILLED:
+                _, (oldest, _) = self._filled.popitem(last=False)
+                self.drop(oldest)
+            return given
+        kept, given = self._filled[key]
+        if store.kind == "sqlite":
+            shutil.copy(kept, file_of(store.uri))
+        else:
+            name = store.uri.rpartition("/")[2]
+            self._administer(f"DROP DATABASE {name}")
+            self._administer(f"CREATE DATABASE {name} TEMPLATE {kept.rpartition('/')[2]} STRATEGY FILE_COPY")
+        return given
+
+    def _kept(self, store: Store) -> str:
+        """A copy of a store: the path of a file, or the URI of a database."""
+        if store.kind == "sqlite":
+            file = self._folder / f"{uuid4().hex}.db"
+            with closing(sqlite3.connect(file_of(store.uri))) as source, closing(sqlite3.connect(file)) as copy:
+                source.backup(copy)
+            return str(file)
+        name = self._named("filled")
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {store.uri.rpartition('/')[2]} STRATEGY FILE_COPY")
         return f"{POSTGRESQL}/{name}"
 
     def _named(self, what: str) -> str:

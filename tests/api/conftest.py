@@ -9,11 +9,16 @@ from tests.conftest import Templates
 from tests.stores import Store
 
 
+def fly(store):
+    """Makes the experiment `flights`, with two runs."""
+    store.experiment("flights", runs=["first", "second"])
+
+
 @pytest.fixture
 def small(templates: Templates, tmp_path):
     """A store on SQLite with the experiment `flights`, and in it the runs `first` and `second`."""
     made = Store(templates.copy("sqlite", tmp_path), tmp_path / "artifacts")
-    made.experiment("flights", runs=["first", "second"])
+    templates.filled(made, fly)
     yield made
     made.close()
 

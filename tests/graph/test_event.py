@@ -181,9 +181,8 @@ async def test_an_event_that_is_not_committed_yet(store, client):
     assert await client.ask("query ($id: ID!) { node(id: $id) { id } }", id=numbered(-7)) == {"node": None}
 
 
-@pytest.fixture
-def told_store(store):
-    """Two models, of which one was renamed, and a third under its old name; an event a second."""
+def tell(store):
+    """Makes two models, renames one, and makes a third under its old name; an event a second."""
     store.registered_model("a")  # 1
     store.registered_model("b")  # 2
     store.version("a", source="s3://b/model")  # 3
@@ -195,6 +194,12 @@ def told_store(store):
     store.alias("c", "champion", 1)  # 9
     store.tick()
     store.sql("UPDATE lineage_events SET actor = 'ann' WHERE id IN (4, 8)")
+
+
+@pytest.fixture
+def told_store(store, templates):
+    """Three models, and nine events."""
+    templates.filled(store, tell)
     return store
 
 

@@ -41,9 +41,8 @@ async def stood(client, at):
     return {stage: versions for stage, versions in stages.items() if versions}, aliases
 
 
-@pytest.fixture
-def moved(store):
-    """A model whose versions were moved about, an event a second."""
+def move(store):
+    """Moves versions of a model about, an event a second."""
     store.registered_model("m")  # 1
     store.version("m", source=SOURCE)  # 2
     store.stage("m", 1, "Production")  # 3
@@ -54,6 +53,12 @@ def moved(store):
     store.client.delete_model_version("m", 1)  # 9
     store.client.delete_registered_model_alias("m", "champion")  # 10
     store.tick()
+
+
+@pytest.fixture
+def moved(store, templates):
+    """A model whose versions were moved about."""
+    templates.filled(store, move)
     return store
 
 

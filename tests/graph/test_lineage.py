@@ -30,9 +30,8 @@ class Made:
     old: str
 
 
-@pytest.fixture
-def made(store):
-    """A dataset, a run that starts another, its model, an evaluation of it, a version, its copy; and two others."""
+def fill(store):
+    """Makes a dataset, a run that starts another, its model, an evaluation of it, a version, its copy; and two others."""
     parent = store.run("0", "parent")
     child = store.run("0", "child", parent=parent)
     evaluation = store.run("0", "evaluation")
@@ -53,6 +52,12 @@ def made(store):
         encoded("LoggedModel", model.model_id), encoded("Run", evaluation), versions["taxis"], versions["copies"],
         versions["bare"], versions["old"],
     )  # fmt: skip
+
+
+@pytest.fixture
+def made(store, templates):
+    """What was made of an empty store."""
+    return templates.filled(store, fill)
 
 
 @pytest.fixture
@@ -179,7 +184,7 @@ async def test_more_links_than_nodes_are_wanted(store, lineage, statements):
     assert len(read) == 1
 
 
-async def test_out_of_range(client, made):
+async def test_out_of_range(made, client):
     """Says what would be right."""
     for argument, number, most in (
         ("depth", 0, 20),

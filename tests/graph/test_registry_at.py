@@ -19,9 +19,8 @@ async def stood(client, at, **asked):
     return stages, aliases, found["isTruncated"]
 
 
-@pytest.fixture
-def moved(store):
-    """Two models, of which one is renamed, and both are deleted in the end; an event a second."""
+def move(store):
+    """Makes two models, of which one is renamed, and both are deleted in the end; an event a second."""
     store.prompt("p")
     store.client.set_prompt_alias("p", "production", 1)
     store.sql("DELETE FROM lineage_events WHERE id > 20")
@@ -44,6 +43,12 @@ def moved(store):
     store.stage("b", 1, "Archived")  # 41
     store.client.delete_model_version("c", 2)  # 42, and its alias 43, in either order
     store.tick()
+
+
+@pytest.fixture
+def moved(store, templates):
+    """Two models to which all that has happened."""
+    templates.filled(store, move)
     return store
 
 
