@@ -44,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @settings(
-    max_examples=int(EXAMPLES or 150),
+    max_examples=int(EXAMPLES or 75),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,

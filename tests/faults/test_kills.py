@@ -14,7 +14,7 @@ from lineage_api.store.engines import reading
 from tests.faults.killed import MODEL, promoted_at
 from tests.test_cli import ROOT, asked, environment, serving
 
-KILLS = int(os.environ.get("LINEAGE_API_KILLS", "8"))
+KILLS = int(os.environ.get("LINEAGE_API_KILLS", "4"))
 """At least 100 in the long run: `LINEAGE_API_KILLS=500 pytest -s tests/faults/test_kills.py`, which prints figures."""
 STATE = f"""{{ registeredModel(name: "{MODEL}") {{
     tags {{ key value }} inStage(stage: PRODUCTION) {{ version }} aliases {{ name modelVersion {{ version }} }}
