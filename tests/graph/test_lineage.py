@@ -31,7 +31,7 @@ class Made:
 
 
 def fill(store):
-    """Makes a dataset, a run that starts another, its model, an evaluation of it, a version, its copy; and two others."""
+    """Makes a dataset, a run that starts another, its model, an evaluation, a version, its copy; and two others."""
     parent = store.run("0", "parent")
     child = store.run("0", "child", parent=parent)
     evaluation = store.run("0", "evaluation")
