@@ -15,10 +15,11 @@ from lineage_api.cli import main
 executable()
 
 
-def command(arguments: Sequence[str], said: str, complained: str, variables: dict[str, str]) -> None:
-    """What `lineage-api` does with these arguments and environment variables; two files get what it says."""
+def command(arguments: Sequence[str], folder: str, said: str, complained: str, variables: dict[str, str]) -> None:
+    """What `lineage-api` does in a folder, with these arguments and variables; two files get what it says."""
+    os.chdir(folder)
     for stream, file in ((sys.stdout, said), (sys.stderr, complained)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream.fileno())
     os.environ.clear()
     os.environ.update(variables)
-    main(arguments)
+    main(arguments, prog_name="lineage-api")

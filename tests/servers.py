@@ -4,6 +4,7 @@ What would take seconds for each is done once, as the first change does that has
 as any process is: they are told to stop, and cut off from their files.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +14,15 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.test_cli import environment
-
 _loaded = get_context("forkserver")
 _loaded.set_forkserver_preload(["tests.loaded", "pytest"])
 _PATIENCE_S = 60.0
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Ours, without what it says to MLflow and to us."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "LINEAGE_API_"))}
+    return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1", **variables}
 
 
 class Server:
@@ -78,13 +83,25 @@ def another(target: Callable[..., None], *arguments: object) -> Iterator[BasePro
 @contextmanager
 def started(*arguments: str) -> Iterator[Server]:
     """A server with these arguments, on a free port unless they name one; killed in the end."""
+    port = [] if "--port" in arguments else ["--port", "0"]
+    with _begun("serve", *port, *arguments) as server:
+        yield server
+
+
+def run(*arguments: str, folder: Path | None = None, **variables: str) -> tuple[int | None, str, str]:
+    """Exit code, standard output and standard error of a command that ends by itself."""
+    with _begun(*arguments, folder=folder, **variables) as command:
+        return command.ended(), command.said, command.complaints
+
+
+@contextmanager
+def _begun(*arguments: str, folder: Path | None = None, **variables: str) -> Iterator[Server]:
     from tests.loaded import command
 
-    port = [] if "--port" in arguments else ["--port", "0"]
-    with TemporaryDirectory() as folder:
-        said, complained = Path(folder) / "said", Path(folder) / "complained"
+    with TemporaryDirectory() as words:
+        said, complained = Path(words) / "said", Path(words) / "complained"
         for file in (said, complained):
             file.touch()
-        about = (["serve", *port, *arguments], str(said), str(complained), environment())
+        about = (arguments, str(folder or Path.cwd()), str(said), str(complained), environment(**variables))
         with another(command, *about) as process:
             yield Server(process, said, complained)

@@ -1,6 +1,5 @@
 """The command line, in processes of its own."""
 
-import os
 import re
 import signal
 import socket
@@ -17,30 +16,11 @@ import pytest
 
 from lineage_api.cli import main
 from lineage_api.store.opening import head_revision
+from tests.servers import environment, run
 from tests.stores import Store
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [str(Path(sys.executable).with_name("lineage-api"))]
-
-
-def environment(**variables):
-    """Ours, without what it says to MLflow and to us."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "LINEAGE_API_"))}
-    return {**kept, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1", **variables}
-
-
-def run(*arguments, folder=None, **variables):
-    """Exit code, standard output and standard error of a command that ends by itself."""
-    done = subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=folder,
-        env=environment(**variables),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 class Running:

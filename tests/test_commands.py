@@ -13,8 +13,9 @@ from lineage_api.migrations import recording
 from lineage_api.store.indexes import INDEXES
 from tests.asking import without_cost
 from tests.histories import connected
+from tests.servers import run
 from tests.stores import POSTGRESQL, Store, has_postgresql
-from tests.test_cli import run, serving
+from tests.test_cli import serving
 
 VERSION = 'mutation { createRegisteredModel(input: {name: "by us"}) { registeredModel { name } } }'
 

@@ -23,9 +23,10 @@ from lineage_api.config import Settings
 from lineage_api.graph.event_filter import RegistryEventKind
 from lineage_api.graph.identity import encoded
 from lineage_api.migrations import recording
+from tests.servers import environment
 from tests.serving import served
 from tests.stores import Store
-from tests.test_cli import COMMAND, environment
+from tests.test_cli import COMMAND
 
 PATIENCE_S = 60
 BEGIN = encoded("RegistryEvent", 0)

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from lineage_api.migrations import recording
 from lineage_api.store.engines import reading
 from tests.faults.killed import MODEL, promoted_at
-from tests.test_cli import ROOT, asked, environment, serving
+from tests.servers import environment
+from tests.test_cli import ROOT, asked, serving
 
 KILLS = int(os.environ.get("LINEAGE_API_KILLS", "4"))
 """At least 100 in the long run: `LINEAGE_API_KILLS=500 pytest -s tests/faults/test_kills.py`, which prints figures."""
