@@ -92,7 +92,7 @@ class Settings:
     time_limit_s: float = 10.0
     """How long an operation may take, its SQL included, once it runs; and how long it may wait until then."""
     max_running: int = 16
-    """How many queries run at the same time; changes, answers about events and slow queries have half as many each."""
+    """How many queries run at once; changes and answers on events have half as many, slow queries a quarter."""
     max_waiting: int = 256
     """How many queries, and how many changes, may wait for a place; others are refused at once."""
     max_answer_bytes: int = 10 * 2**20

@@ -35,8 +35,40 @@ with tempfile.NamedTemporaryFile() as file:
     print(file.read().count(b"<heap nr="))
 """
 
+BETWEEN = """
+import ctypes, time
+from lineage_api.commands import memory
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to")
+def held():
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("RssAnon"))
+
+memory.TRIM_S = 0.2
+memory.keep_little()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+places = [libc.malloc(100_000) for _ in range(300)]
+for place in places:
+    libc.memset(place, 1, 100_000)
+full = held()
+for place in places[:-1]:
+    libc.free(place)
+time.sleep(1)
+print(full - held())
+"""
+
+only_glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to")
+
+
+@only_glibc
+def test_what_is_free_below_what_is_in_use():
+    """It is given back after a while: 30 MB here, below a place that is kept."""
+    told = subprocess.run([sys.executable, "-c", BETWEEN], capture_output=True, text=True, check=True)
+    assert int(told.stdout) > 25_000
+
+
+@only_glibc
 def test_threads_have_no_memory_of_their_own():
     """Two places are enough for all of them; else there is one for each, which is kept."""
     heaps = {}

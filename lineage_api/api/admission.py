@@ -234,8 +234,8 @@ class Admission:
     """Places for each kind of operation."""
 
     def __init__(self, *, max_running: int, max_waiting: int, wait_s: float) -> None:
-        fewer = max(1, max_running // 2)
-        self.queries = Queries(Places(max_running, max_waiting, wait_s), Places(fewer, max_waiting, wait_s))
+        fewer, long = max(1, max_running // 2), max(1, max_running // 4)
+        self.queries = Queries(Places(max_running, max_waiting, wait_s), Places(long, max_waiting, wait_s))
         self._mutations = Places(fewer, max_waiting, wait_s)
         # Those who follow have been let in already.
         self._subscriptions = Places(fewer, None, None)

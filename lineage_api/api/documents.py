@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, validate
+from graphql import DocumentNode, GraphQLError, GraphQLSchema, Node, parse, validate
 from graphql.language.source import Source
 from graphql.validation.rules import overlapping_fields_can_be_merged as merging
 from graphql.validation.validate import ValidationAbortedError
@@ -52,6 +52,7 @@ class Documents:
             self._known.move_to_end(text)
             return known
         document = self._checked(text)
+        _forget_tokens(document)
         self._keep(text, document)
         return document
 
@@ -92,6 +93,18 @@ class Documents:
         while len(self._known) > MAX_DOCUMENTS or self._characters > MAX_KEPT_CHARACTERS:
             gone, _ = self._known.popitem(last=False)
             self._characters -= len(gone)
+
+
+def _forget_tokens(document: DocumentNode) -> None:
+    """Lets go of the tokens, which are a third of a document's memory: errors tell places by their numbers."""
+    waiting: list[Node] = [document]
+    while waiting:
+        node = waiting.pop()
+        if node.loc is not None:
+            del node.loc.start_token, node.loc.end_token
+        for key in node.keys:
+            value = getattr(node, key, None)
+            waiting.extend(part for part in (value if isinstance(value, tuple) else [value]) if isinstance(part, Node))
 
 
 def _told(error: GraphQLError) -> GraphQLError:

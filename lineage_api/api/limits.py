@@ -54,7 +54,7 @@ class Limits:
     time_limit_s: float
     """How long an operation may take, in seconds, once it runs; and how long it may wait until then."""
     max_running: int
-    """How many queries run at the same time; changes, and queries that take over a second, have half as many each."""
+    """How many queries run at the same time; changes have half as many, queries that take over a second a quarter."""
     max_waiting: int
     """How many queries, and how many changes, may wait for a place; others are refused with OVERLOADED."""
     max_websockets: int

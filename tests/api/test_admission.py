@@ -112,6 +112,21 @@ async def test_each_kind_has_places_of_its_own():
         await asyncio.gather(*events, return_exceptions=True)
 
 
+async def test_slow_queries_have_a_quarter_of_the_places():
+    """Others have all of them meanwhile."""
+    queries = Admission(max_running=8, max_waiting=1, wait_s=1).queries
+    queries._note(1)
+    async with contextlib.AsyncExitStack() as stack:
+        for shape_ in (1, 1, *range(2, 10)):
+            await stack.enter_async_context(queries.place(shape_))
+        slow, other = (asyncio.create_task(queries.place(shape_).__aenter__()) for shape_ in (1, 2))
+        await settle()
+        assert not slow.done()
+        assert not other.done()
+        slow.cancel()
+        other.cancel()
+
+
 REFUSAL = {
     "message": "Too many operations wait to be run; nothing was begun. Try again in a moment.",
     "extensions": {"code": "OVERLOADED"},

@@ -1,6 +1,9 @@
 """Documents are parsed once, and kept while they are used."""
 
+import gc
+
 import pytest
+from graphql import GraphQLError, Location, Node, SourceLocation, Token
 
 from lineage_api.api import documents
 from lineage_api.api.documents import PARSE_FAILED, VALIDATION_FAILED, Documents, NotValid
@@ -18,6 +21,21 @@ def test_a_document_is_parsed_once(known):
     """The same text is the same document."""
     assert known.document("{ __typename }") is known.document("{ __typename }")
     assert known.document("{ __typename }") is not known.document("{__typename}")
+
+
+def test_a_document_is_kept_without_its_tokens(known):
+    """Not one is left; what is wrong with a value that it gives later is still told with its place."""
+    document = known.document('query ($id: ID! = "a") { node(id: $id) { ...F id } } fragment F on Run { name }')
+    gc.collect()
+    seen, waiting = set(), [document]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen and isinstance(each, Node | Location | Token | tuple):
+            seen.add(id(each))
+            waiting.extend(gc.get_referents(each))
+            assert not isinstance(each, Token)
+    field = document.definitions[0].selection_set.selections[0]
+    assert GraphQLError("", field).locations == [SourceLocation(1, 26)]
 
 
 @pytest.mark.parametrize(("text", "code"), [("{", PARSE_FAILED), ("{ nothing }", VALIDATION_FAILED)])
