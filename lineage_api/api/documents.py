@@ -13,7 +13,7 @@ from lineage_api.api.measuring import measured
 from lineage_api.errors import LineageError, TooMuch
 
 MAX_DOCUMENTS = 1_000
-MAX_KEPT_CHARACTERS = 2**18
+MAX_KEPT_CHARACTERS = 200_000
 """How much text is kept, parsed and planned to some hundred times its size; what was used least recently goes first."""
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
@@ -52,7 +52,6 @@ class Documents:
             self._known.move_to_end(text)
             return known
         document = self._checked(text)
-        _forget_tokens(document)
         self._keep(text, document)
         return document
 
@@ -72,9 +71,11 @@ class Documents:
             raise NotValid(PARSE_FAILED, [GraphQLError(message)])
         try:
             tokens, comments = limits.max_document_tokens, limits.max_comments
-            return parse(Source(text, "query"), max_lexical_tokens=tokens, max_comments=comments)
+            document = parse(Source(text, "query"), max_lexical_tokens=tokens, max_comments=comments)
         except GraphQLError as error:
             raise NotValid(PARSE_FAILED, [error]) from None
+        _forget_tokens(document)
+        return document
 
     def _require_valid(self, document: DocumentNode) -> None:
         merging.MAX_COMPLEXITY_BUDGET = MAX_VALIDATION_STEPS  # graphql-core has no other way to say it
@@ -96,7 +97,14 @@ class Documents:
 
 
 def _forget_tokens(document: DocumentNode) -> None:
-    """Lets go of the tokens, which are a third of a document's memory: errors tell places by their numbers."""
+    """Lets go of the tokens: errors tell places by their numbers.
+
+    They are a third of a document's memory; and as each knows those before and after it, all would be kept of a
+    document that is refused, until the garbage is collected.
+    """
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        token.prev, token = None, token.next
     waiting: list[Node] = [document]
     while waiting:
         node = waiting.pop()

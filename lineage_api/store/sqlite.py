@@ -29,6 +29,8 @@ THREADS = MAX_CONNECTIONS
 """How many statements run in threads at the same time: none waits for slower ones, which would be for seconds."""
 WARM = 2
 """How many idle connections keep the pages that they have read; those that were needed at once need not."""
+MAX_STATEMENTS = 64
+"""How many statements a connection keeps compiled, each of which may be some 100 kB."""
 MAX_SLOW = 1_000
 """How many statements are known for having been slow, and begun in a thread."""
 _OPCODES = 1_000
@@ -100,6 +102,7 @@ class SQLite(Database):
             isolation_level=None,
             timeout=0,
             check_same_thread=False,
+            cached_statements=MAX_STATEMENTS,
             factory=_Connection,
         )
         connection.file = file
