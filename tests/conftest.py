@@ -30,6 +30,10 @@ def file_of(uri: str) -> str:
     return uri.removeprefix("sqlite:///")
 
 
+def _database(uri: str) -> str:
+    return uri.rpartition("/")[2]
+
+
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Templates"]:
     """One empty store of each kind, its history recorded, to be copied: MLflow's migrations take seconds."""
@@ -74,8 +78,7 @@ class Templates:
             begin(prepared(f"{POSTGRESQL}/{name}", artifact_root=str(self._folder)))
             self._made["postgresql"] = name
         name = self._named("copy")
-        # As files, and not through the log, which takes six times as long where nobody waits for the disk.
-        self._administer(f"CREATE DATABASE {name} TEMPLATE {self._made['postgresql']} STRATEGY FILE_COPY")
+        self._copy_database(self._made["postgresql"], name)
         return f"{POSTGRESQL}/{name}"
 
     def filled(self, store: Store, fill: Callable[[Store], _T]) -> _T:
@@ -96,9 +99,9 @@ class Templates:
         if store.kind == "sqlite":
             shutil.copy(kept, file_of(store.uri))
         else:
-            name = store.uri.rpartition("/")[2]
+            name = _database(store.uri)
             self._administer(f"DROP DATABASE {name}")
-            self._administer(f"CREATE DATABASE {name} TEMPLATE {kept.rpartition('/')[2]} STRATEGY FILE_COPY")
+            self._copy_database(_database(kept), name)
         return given
 
     def _kept(self, store: Store) -> str:
@@ -109,8 +112,12 @@ class Templates:
                 source.backup(copy)
             return str(file)
         name = self._named("filled")
-        self._administer(f"CREATE DATABASE {name} TEMPLATE {store.uri.rpartition('/')[2]} STRATEGY FILE_COPY")
+        self._copy_database(_database(store.uri), name)
         return f"{POSTGRESQL}/{name}"
+
+    def _copy_database(self, source: str, name: str) -> None:
+        # As files, and not through the log, which takes six times as long where nobody waits for the disk.
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
 
     def _named(self, what: str) -> str:
         self._copies.append(f"lineage_{what}_{uuid4().hex[:12]}")
@@ -118,7 +125,7 @@ class Templates:
 
     def drop(self, uri: str | None = None) -> None:
         """Removes the database at a URI, or all that were made."""
-        names = reversed(self._copies) if uri is None else [uri.rpartition("/")[2]]
+        names = reversed(self._copies) if uri is None else [_database(uri)]
         for name in [name for name in names if name in self._copies]:
             self._administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
             self._copies.remove(name)

@@ -280,8 +280,8 @@ async def ask(filled):
 async def test_each_field_works_alone(filled, ask, type_):
     """Whatever else is or isn't asked: a field that forgets to name a column that it needs is found here.
 
-    Each way to its object leads somewhere, and the answers are those of graphql-core's own executor. All ways are asked
-    for all fields; a field alone is asked for by two of them, in turn, each from a root field of its own.
+    Each way to its object leads somewhere, and the answers are those of graphql-core's own executor. On PostgreSQL
+    all ways are asked for all fields; on SQLite a field alone is asked for by two of them, in turn.
     """
     alone = list(selections(type_))
     for way, found in zip(ARROWS[type_], await ask(ARROWS[type_], "__typename"), strict=True):
