@@ -1,5 +1,6 @@
 """What tests share: real MLflow stores on each database, and a client that asks the whole server about them."""
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -153,6 +154,13 @@ def store(request: pytest.FixtureRequest, templates: Templates, tmp_path: Path) 
     yield made
     made.close()
     templates.drop(made.uri)
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collects the garbage of a test while it is still this test that is run."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

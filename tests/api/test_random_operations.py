@@ -31,16 +31,14 @@ from lineage_api.store.database import Snapshot
 from lineage_api.store.dialects import dialect_of
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.reading import database_of
+from tests.abandoned import ABANDONED
 from tests.api.random_operations import Operation, Pool, operations
 from tests.conftest import Templates
 from tests.stores import Store, filled
 
 EXAMPLES = os.environ.get("LINEAGE_API_EXAMPLES")
 
-# graphql-core's executor abandons what it no longer needs, and Python complains of it when it collects garbage.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:coroutine .* was never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = ABANDONED
 
 
 @settings(

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import pytest
 from graphql import (
     ExecutionContext,
     ExecutionResult,
@@ -23,6 +22,7 @@ from graphql import (
 )
 from hypothesis import HealthCheck, assume, given, settings
 
+from tests.abandoned import ABANDONED
 from tests.engine.context import OURS
 from tests.engine.random_cases import Case, cases
 from tests.engine.random_data import Graph
@@ -38,10 +38,7 @@ often = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
-# graphql-core's executor abandons what it no longer needs, and Python complains of it when it collects garbage.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:coroutine .* was never awaited:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
-)
+pytestmark = ABANDONED
 
 
 class Answer(NamedTuple):

@@ -9,13 +9,9 @@ from lineage_api.config import Settings
 from lineage_api.engine import json_statements
 from lineage_api.engine.forms import MARK
 from lineage_api.errors import Unsuitable
+from tests.abandoned import ABANDONED
 
-pytestmark = [
-    pytest.mark.parametrize("store", ["postgresql"], indirect=True),
-    # graphql-core's executor abandons what it no longer needs.
-    pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.parametrize("store", ["postgresql"], indirect=True), *ABANDONED]
 FORCED = pytest.mark.parametrize("settings", [{"backend": "json"}], ids=["json"])
 
 
