@@ -120,7 +120,7 @@ class SQLite(Database):
         while True:
             # Anew where the file was moved away, or another one was put in its place.
             file = file_at(self._path)
-            with closing(self._connected(file)) as connection:
+            with closing(await self._let_in(file)) as connection:
                 seen = None
                 while file == file_at(self._path):
                     version = _data_version(connection)
@@ -128,6 +128,16 @@ class SQLite(Database):
                         seen = version
                         yield
                     await asyncio.sleep(POLL_S)
+
+    async def _let_in(self, file: "_File") -> "_Connection":
+        """A connection, as soon as nobody keeps readers out: to open one is to read of the database."""
+        while True:
+            try:
+                return self._connected(file)
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error):
+                    raise
+            await asyncio.sleep(POLL_S)
 
     async def close(self) -> None:
         self._threads.shutdown()

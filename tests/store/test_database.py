@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import aclosing, asynccontextmanager, closing, suppress
 from pathlib import Path
 from random import Random
 
@@ -283,6 +283,19 @@ async def test_a_lock_that_does_not_end(file, is_known):
                 (TimedOut, "The database is locked by another process; try again.")
             ] * 2
         assert await names(database) == ["Default"]
+
+
+@pytest.mark.parametrize("mode", ["DELETE", "WAL"])
+async def test_a_lock_where_following_begins(file, mode):
+    """Whoever begins to follow while others are kept out is told as soon as they are let in."""
+    async with opened(f"sqlite:///{file}") as database, aclosing(database.signals()) as signals:
+        with locked(file, mode) as release:
+            told = asyncio.ensure_future(anext(signals))
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+                assert not told.done()
+            release()
+            await asyncio.wait_for(told, 5)
 
 
 async def test_who_is_cancelled_gives_its_connection_back(on_postgresql):
