@@ -13,8 +13,10 @@ from lineage_api.api.measuring import measured
 from lineage_api.errors import LineageError, TooMuch
 
 MAX_DOCUMENTS = 1_000
-MAX_KEPT_CHARACTERS = 200_000
-"""How much text is kept, parsed and planned to some hundred times its size; what was used least recently goes first."""
+MAX_KEPT_BYTES = 12 * 2**20
+"""How much memory what is kept may take, about; what was used least recently goes first."""
+_DOCUMENT_BYTES, _NODE_BYTES = 3_000, 270
+"""How much a document takes besides its text, and for each of its nodes: measured, whatever was asked, to a tenth."""
 
 PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
 VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
@@ -38,8 +40,9 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema = schema
         self._limits = limits
-        self._known: OrderedDict[str, DocumentNode] = OrderedDict()
-        self._characters = 0
+        self._known: OrderedDict[str, tuple[DocumentNode, int]] = OrderedDict()
+        """By their texts, each with the bytes that it takes."""
+        self._bytes = 0
 
     def knows(self, text: str) -> bool:
         """Whether a document is there already; it takes milliseconds to read another one."""
@@ -50,19 +53,19 @@ class Documents:
         known = self._known.get(text)
         if known is not None:
             self._known.move_to_end(text)
-            return known
-        document = self._checked(text)
-        self._keep(text, document)
+            return known[0]
+        document = self._parsed(text)
+        nodes = _forget_tokens(document)
+        self._require_small(document)
+        self._require_valid(document)
+        self._keep(text, document, _DOCUMENT_BYTES + nodes * _NODE_BYTES + len(text))
         return document
 
-    def _checked(self, text: str) -> DocumentNode:
-        document = self._parsed(text)
+    def _require_small(self, document: DocumentNode) -> None:
         try:
             measured(document).require_within(self._limits)
         except TooMuch as refusal:
             raise refused(refusal) from None
-        self._require_valid(document)
-        return document
 
     def _parsed(self, text: str) -> DocumentNode:
         limits, length = self._limits, len(text.encode(errors="surrogatepass"))
@@ -71,11 +74,9 @@ class Documents:
             raise NotValid(PARSE_FAILED, [GraphQLError(message)])
         try:
             tokens, comments = limits.max_document_tokens, limits.max_comments
-            document = parse(Source(text, "query"), max_lexical_tokens=tokens, max_comments=comments)
+            return parse(Source(text, "query"), max_lexical_tokens=tokens, max_comments=comments)
         except GraphQLError as error:
             raise NotValid(PARSE_FAILED, [error]) from None
-        _forget_tokens(document)
-        return document
 
     def _require_valid(self, document: DocumentNode) -> None:
         merging.MAX_COMPLEXITY_BUDGET = MAX_VALIDATION_STEPS  # graphql-core has no other way to say it
@@ -88,16 +89,16 @@ class Documents:
         if errors:
             raise NotValid(VALIDATION_FAILED, list(map(_told, errors)))
 
-    def _keep(self, text: str, document: DocumentNode) -> None:
-        self._known[text] = document
-        self._characters += len(text)
-        while len(self._known) > MAX_DOCUMENTS or self._characters > MAX_KEPT_CHARACTERS:
-            gone, _ = self._known.popitem(last=False)
-            self._characters -= len(gone)
+    def _keep(self, text: str, document: DocumentNode, size_bytes: int) -> None:
+        self._known[text] = document, size_bytes
+        self._bytes += size_bytes
+        while len(self._known) > MAX_DOCUMENTS or self._bytes > MAX_KEPT_BYTES:
+            _, (_, its_bytes) = self._known.popitem(last=False)
+            self._bytes -= its_bytes
 
 
-def _forget_tokens(document: DocumentNode) -> None:
-    """Lets go of the tokens: errors tell places by their numbers.
+def _forget_tokens(document: DocumentNode) -> int:
+    """Lets go of the tokens, and tells how many nodes there are: errors tell places by their numbers.
 
     They are a third of a document's memory; and as each knows those before and after it, all would be kept of a
     document that is refused, until the garbage is collected.
@@ -105,14 +106,17 @@ def _forget_tokens(document: DocumentNode) -> None:
     token = document.loc.start_token if document.loc else None
     while token is not None:
         token.prev, token = None, token.next
+    nodes = 0
     waiting: list[Node] = [document]
     while waiting:
         node = waiting.pop()
+        nodes += 1
         if node.loc is not None:
             del node.loc.start_token, node.loc.end_token
         for key in node.keys:
             value = getattr(node, key, None)
             waiting.extend(part for part in (value if isinstance(value, tuple) else [value]) if isinstance(part, Node))
+    return nodes
 
 
 def _told(error: GraphQLError) -> GraphQLError:

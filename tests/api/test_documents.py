@@ -1,6 +1,7 @@
 """Documents are parsed once, and kept while they are used."""
 
 import gc
+import tracemalloc
 
 import pytest
 from graphql import GraphQLError, Location, Node, SourceLocation, Token
@@ -59,13 +60,51 @@ def test_the_least_recently_used_goes_first(known, monkeypatch):
     assert known.document("query B { __typename }") is not second
 
 
-def test_long_documents_do_not_add_up(known, monkeypatch):
-    """They are as many as fit; one that does not fit at all is answered, and not kept."""
-    monkeypatch.setattr(documents, "MAX_KEPT_CHARACTERS", 100)
-    first = known.document("{ __typename }".ljust(60))
-    assert known.document("{ __typename }".ljust(60)) is first
-    known.document("{ __typename }".ljust(50))
-    assert known.document("{ __typename }".ljust(60)) is not first
+SHAPES = {
+    "fields": f"runs {{ nodes {{ {'runId name ' * 70} }} }}",
+    "aliases": f"runs {{ nodes {{ {' '.join(f'a{n}: name' for n in range(25))} }} }}",
+    "fragments": f"runs {{ nodes {{ {'... on Run { name } ' * 70} }} }}",
+    "arguments": "runs { nodes { " + 'tags(keys: ["a"]) { key } ' * 20 + " } }",
+    "lists": "runs(filterBy: { users: [" + '"a", ' * 90 + "] }) { totalCount }",
+    "comments": "__typename\n" + f"# {'a' * 90}\n" * 30,
+}
 
-    longer = known.document("{ __typename }".ljust(101))
-    assert known.document("{ __typename }".ljust(101)) is not longer
+
+@pytest.mark.parametrize("asked", SHAPES.values(), ids=SHAPES)
+def test_what_a_document_takes_is_known(known, asked):
+    """About, whatever it is made of: else those that take most would be kept in the place of many others."""
+
+    def taken(name):
+        gc.collect()
+        before, told = tracemalloc.get_traced_memory()[0], known._bytes
+        for number in range(10):
+            known.document(f"query {name}{number} {{ {asked} }}")
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before, known._bytes - told
+
+    tracemalloc.start()
+    taken("First")
+    took, told = taken("Then")
+    tracemalloc.stop()
+    kept_by_python = 50_000  # what is free, for lists and the like
+    assert abs(took - told) < told / 10 + kept_by_python
+
+
+def test_long_documents_do_not_add_up(known, monkeypatch):
+    """They are as many as fit."""
+    monkeypatch.setattr(documents, "MAX_KEPT_BYTES", 40_000)
+    for number in range(20):
+        known.document(f"query Q{number} {{ {SHAPES['aliases']} }}")
+    assert [number for number in range(20) if known.knows(f"query Q{number} {{ {SHAPES['aliases']} }}")] == [19]
+    for number in range(20):
+        known.document(f"query Q{number} {{ __typename }}")
+    assert [number for number in range(20) if known.knows(f"query Q{number} {{ __typename }}")] == list(range(12, 20))
+
+
+def test_a_document_that_is_too_long_to_be_kept(known, monkeypatch):
+    """It is answered."""
+    monkeypatch.setattr(documents, "MAX_KEPT_BYTES", 5_000)
+    longer = known.document("{ __typename }".ljust(5_000))
+    assert known.document("{ __typename }".ljust(5_000)) is not longer
+    first = known.document("{ __typename }")
+    assert known.document("{ __typename }") is first
