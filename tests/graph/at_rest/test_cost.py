@@ -9,10 +9,10 @@ EXPERIMENTS = 'experiments(first: %d, filterBy: {tags: [{key: "tag"}]})'
 RUNS, DATASETS = "runs(first: %d)", "datasets(first: %d)"
 
 
-@pytest.fixture
-def settings():
+@pytest.fixture(scope="module", params=["rows"])
+def settings(request):
     """As rows on both databases; what PostgreSQL answers by itself is told below."""
-    return {"backend": "rows"}
+    return {"backend": request.param}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -135,7 +135,7 @@ BY_ROWS = [selection for _, selection, cost in ARROWS if "source" in selection a
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("settings", [{"backend": "json"}], ids=["json"])
+@pytest.mark.parametrize("settings", ["json"], indirect=True)
 @pytest.mark.parametrize(("root", "selection"), [(root, selection) for root, selection, _ in ARROWS])
 async def test_what_postgresql_answers_by_itself(client, statements, root, selection):
     """One statement, however deep."""

@@ -84,10 +84,10 @@ RELATIONS = [
 ]
 
 
-@pytest.fixture
-def settings():
+@pytest.fixture(scope="module", params=["rows"])
+def settings(request):
     """As rows on both databases; what PostgreSQL answers by itself is told below."""
-    return {"backend": "rows"}
+    return {"backend": request.param}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -212,7 +212,7 @@ async def test_the_cost_does_not_grow_with_the_page(client, statements):
 
 
 @pytest.mark.parametrize("store", ["postgresql"], indirect=True)
-@pytest.mark.parametrize("settings", [{"backend": "json"}], ids=["json"])
+@pytest.mark.parametrize("settings", ["json"], indirect=True)
 @pytest.mark.parametrize(("parents", "fields"), [(parents, fields) for parents, fields, _ in RELATIONS])
 async def test_what_postgresql_answers_by_itself(client, statements, parents, fields):
     """One statement, however deep."""
