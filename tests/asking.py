@@ -6,13 +6,13 @@ from typing import Any
 
 import httpx
 from graphql import ExecutionContext, execute, parse
+from starlette.applications import Starlette
 
 from lineage_api.api.context import Context
 from lineage_api.api.limits import Limits, limits_of
 from lineage_api.api.schema import executable
 from lineage_api.app import create_app
 from lineage_api.config import Settings
-from lineage_api.migrations import recording
 from lineage_api.store.artifacts import Artifacts
 from lineage_api.store.database import Database, Observer
 from lineage_api.store.model_files import ModelFiles
@@ -41,7 +41,8 @@ class Client:
     async def of(cls, uri: str, statements: list[str], **settings: Any) -> AsyncIterator["Client"]:
         """A client of a server for the store at a URI."""
         settings = {**GENEROUS, **settings}
-        async with in_process(uri, statements.append, **settings) as http, Oracle.of(uri, **settings) as oracle:
+        app = create_app(Settings(backend_store_uri=uri, **settings), statements.append)
+        async with running(app) as http, Oracle.of(app, uri, **settings) as oracle:
             yield cls(http, oracle, statements)
 
     async def answer(self, query: str, **variables: Any) -> dict[str, Any]:
@@ -68,7 +69,8 @@ class Client:
 class Oracle:
     """The same schema, executed object by object by graphql-core; its database is opened when it is first asked."""
 
-    def __init__(self, uri: str, settings: Settings) -> None:
+    def __init__(self, app: Starlette, uri: str, settings: Settings) -> None:
+        self._app = app
         self._uri = uri
         self._database: Database | None = None
         artifacts = Artifacts(settings.artifacts_destination, settings.artifact_time_limit_s)
@@ -81,9 +83,9 @@ class Oracle:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, uri: str, **settings: Any) -> AsyncIterator["Oracle"]:
-        """An oracle for the store at a URI."""
-        made = cls(uri, Settings(**settings))
+    async def of(cls, app: Starlette, uri: str, **settings: Any) -> AsyncIterator["Oracle"]:
+        """An oracle for the store at a URI, of which an app that is running knows which tables there are."""
+        made = cls(app, uri, Settings(**settings))
         yield made
         if made._database is not None:
             await made._database.close()
@@ -92,7 +94,7 @@ class Oracle:
     async def _opened(self) -> Database:
         if self._database is None:
             self._database = database_of(self._uri)
-            self._database.lacking = recording.looked_at(self._uri).lacking
+            self._database.lacking = self._app.state.executor._databases.primary.lacking
             await self._database.open()
         return self._database
 
@@ -128,7 +130,13 @@ def _ordered(value: Any) -> Any:
 @asynccontextmanager
 async def in_process(uri: str, observe: Observer | None = None, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Asks a server for the store at a URI, with these settings, over HTTP and in the process."""
-    app = create_app(Settings(backend_store_uri=uri, **settings), observe)
+    async with running(create_app(Settings(backend_store_uri=uri, **settings), observe)) as http:
+        yield http
+
+
+@asynccontextmanager
+async def running(app: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """Asks an app over HTTP, and in the process, while it runs."""
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http,
