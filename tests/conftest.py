@@ -26,6 +26,11 @@ _MAX_FILLED = 6
 """How many filled stores are kept: those of the module that is run."""
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Three for two processors, of `-n auto`: tests wait for servers, databases and time limits as well."""
+    return (os.cpu_count() or 1) * 3 // 2
+
+
 def file_of(uri: str) -> str:
     """The file of a store on SQLite."""
     return uri.removeprefix("sqlite:///")
