@@ -6,6 +6,7 @@ as any process is: they are told to stop, and cut off from their files.
 
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,19 +52,20 @@ class Server:
         """What is on its standard error, where its log is."""
         return self._complained.read_text()
 
-    def tell_to_stop(self) -> None:
+    def tell_to_stop(self, by: int = signal.SIGTERM) -> None:
         """As whoever runs a server does."""
-        self.process.terminate()
+        assert self.process.pid is not None
+        os.kill(self.process.pid, by)
 
     def ended(self) -> int | None:
         """Its exit code, once it has ended; None where it does not."""
         self.process.join(_PATIENCE_S)
         return self.process.exitcode
 
-    def stop(self) -> tuple[int | None, float]:
+    def stop(self, by: int = signal.SIGTERM) -> tuple[int | None, float]:
         """How it ended when it was told to, and how many seconds that took."""
         began = time.monotonic()
-        self.tell_to_stop()
+        self.tell_to_stop(by)
         return self.ended(), time.monotonic() - began
 
 
@@ -81,21 +83,22 @@ def another(target: Callable[..., None], *arguments: object) -> Iterator[BasePro
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[Server]:
+def started(*arguments: str, command: str = "serve", folder: Path | None = None, **variables: str) -> Iterator[Server]:
     """A server with these arguments, on a free port unless they name one; killed in the end."""
     port = [] if "--port" in arguments else ["--port", "0"]
-    with _begun("serve", *port, *arguments) as server:
+    with begun(command, *port, *arguments, folder=folder, **variables) as server:
         yield server
 
 
 def run(*arguments: str, folder: Path | None = None, **variables: str) -> tuple[int | None, str, str]:
     """Exit code, standard output and standard error of a command that ends by itself."""
-    with _begun(*arguments, folder=folder, **variables) as command:
+    with begun(*arguments, folder=folder, **variables) as command:
         return command.ended(), command.said, command.complaints
 
 
 @contextmanager
-def _begun(*arguments: str, folder: Path | None = None, **variables: str) -> Iterator[Server]:
+def begun(*arguments: str, folder: Path | None = None, **variables: str) -> Iterator[Server]:
+    """A command; killed in the end."""
     from tests.loaded import command
 
     with TemporaryDirectory() as words:

@@ -16,7 +16,7 @@ import pytest
 
 from lineage_api.cli import main
 from lineage_api.store.opening import head_revision
-from tests.servers import environment, run
+from tests.servers import environment, run, started
 from tests.stores import Store
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +92,7 @@ def test_a_read_replica(uri, templates, tmp_path):
     replica = Store(templates.copy("sqlite", tmp_path / "replica"), tmp_path)
     replica.experiment("of the replica")
     replica.close()
-    with serving("--backend-store-uri", uri, MLFLOW_READ_REPLICA_BACKEND_STORE_URI=replica.uri) as server:
+    with started("--backend-store-uri", uri, MLFLOW_READ_REPLICA_BACKEND_STORE_URI=replica.uri) as server:
         answer = asked(server.address, '{ experiment(name: "of the replica") { name } }')
     assert answer == {"experiment": {"name": "of the replica"}}
 
@@ -155,7 +155,7 @@ def test_a_store_is_served(uri):
 
 def test_a_new_store(tmp_path):
     """In an empty folder MLflow makes one, in a mode in which nobody waits for readers, and it is served."""
-    with serving(folder=tmp_path) as server:
+    with started(folder=tmp_path) as server:
         assert asked(server.address, "{ experiments { nodes { name artifactLocation } } }") == {
             "experiments": {"nodes": [{"name": "Default", "artifactLocation": "mlflow-artifacts:/0"}]}
         }
@@ -170,9 +170,9 @@ def test_mlflows_variables(uri, tmp_path):
     """Whoever has told MLflow's server where its store is need not say it again; our own variable counts more."""
     variables = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{tmp_path}/other.db", "LINEAGE_API_BACKEND_STORE_URI": uri}
     for name in variables:
-        with serving(folder=tmp_path, **variables | {name: uri}) as server:
+        with started(folder=tmp_path, **variables | {name: uri}) as server:
             assert asked(server.address, "{ experiments { totalCount } }") == {"experiments": {"totalCount": 1}}
-            assert server.said[0] == f"Store      {uri}\n"
+            assert server.said.startswith(f"Store      {uri}\n")
 
     assert not (tmp_path / "other.db").exists()
 
@@ -183,7 +183,7 @@ def test_another_address(uri, host):
     if host == "::1" and not Path("/proc/net/if_inet6").exists():
         pytest.skip("there is no IPv6 here")
     beyond = ["--insecure-no-auth"] if host == "0.0.0.0" else []
-    with serving("--backend-store-uri", uri, "--host", host, *beyond) as server:
+    with started("--backend-store-uri", uri, "--host", host, *beyond) as server:
         assert urlsplit(server.address).hostname == host
         assert httpx.get(f"{server.address}/healthz", trust_env=False).text == "ok"
 
@@ -191,7 +191,7 @@ def test_another_address(uri, host):
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_it_is_told_to(uri, by):
     """Within five seconds, also while somebody keeps a connection open, or is not done with a question."""
-    with serving("--backend-store-uri", uri) as server, httpx.Client() as idle:
+    with started("--backend-store-uri", uri) as server, httpx.Client() as idle:
         idle.get(f"{server.address}/healthz")
         address = urlsplit(server.address)
         with socket.create_connection((address.hostname, address.port)) as slow:
@@ -279,7 +279,7 @@ def test_a_password_is_not_shown():
 def test_a_server_that_is_ready(uri):
     """The check of its health goes to it directly, whatever proxy there is for other addresses."""
     proxy = {"http_proxy": "http://127.0.0.1:1", "HTTP_PROXY": "http://127.0.0.1:1"}
-    with serving("--backend-store-uri", uri) as server:
+    with started("--backend-store-uri", uri) as server:
         address = server.address
         told = httpx.get(f"{address}/readyz").text
         assert re.fullmatch("ready\nmodel files: .+", told)
@@ -323,16 +323,16 @@ def test_a_server_that_is_none():
 def test_the_demo(tmp_path):
     """It makes a project, asks what is wrong in Production, and serves it; what it prints can be asked again there."""
     folder = tmp_path / "demo"
-    with serving("--folder", str(folder), command="demo") as server:
-        address, said = server.address, "".join(server.said)
+    with started("--folder", str(folder), command="demo") as server:
+        address, said = server.address, server.said
         query = re.search(r"^\{\n.*?^\}$", said, re.MULTILINE | re.DOTALL)[0]
         assert "making a project in" in said
         assert asked(address, query)["registeredModel"]["rollbackPlan"]["target"]
         server.stop()
 
-    with serving("--folder", str(folder), command="demo") as again:
+    with started("--folder", str(folder), command="demo") as again:
         assert asked(again.address, query)["registeredModel"]["rollbackPlan"]["target"]
-        assert "making a project in" not in "".join(again.said)
+        assert "making a project in" not in again.said
 
     assert refused_demo(folder, "--name", "other") == (2, "")
 

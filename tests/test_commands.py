@@ -13,9 +13,8 @@ from lineage_api.migrations import recording
 from lineage_api.store.indexes import INDEXES
 from tests.asking import without_cost
 from tests.histories import connected
-from tests.servers import run
+from tests.servers import run, started
 from tests.stores import POSTGRESQL, Store, has_postgresql
-from tests.test_cli import serving
 
 VERSION = 'mutation { createRegisteredModel(input: {name: "by us"}) { registeredModel { name } } }'
 
@@ -196,7 +195,7 @@ def test_a_journal_that_holds_others_up(plain):
 
 def test_serving_begins_history(plain):
     """A server makes what is missing when it starts; then changes can be made."""
-    with serving("--backend-store-uri", plain.uri) as server:
+    with started("--backend-store-uri", plain.uri) as server:
         answer = without_cost(httpx.post(f"{server.address}/graphql", json={"query": VERSION}, timeout=30).json())
 
     assert answer == {"data": {"createRegisteredModel": {"registeredModel": {"name": "by us"}}}}
@@ -207,13 +206,13 @@ def test_serving_begins_history(plain):
 def test_serving_makes_nothing_where_that_is_not_wanted(plain, option):
     """It says which command to run, reads as if nothing had happened, and changes nothing."""
     plain.registered_model("m")
-    with serving(option, "--backend-store-uri", plain.uri) as server:
+    with started(option, "--backend-store-uri", plain.uri) as server:
         address = f"{server.address}/graphql"
         query = '{ registryAt(at: "2030-01-01T00:00:00Z") { recordedSince } registeredModel(name: "m") { name } }'
         read = without_cost(httpx.post(address, json={"query": query}, timeout=30).json())
         refused = without_cost(httpx.post(address, json={"query": VERSION}, timeout=30).json())
         server.stop()
-        complained = server.process.stderr.read()
+        complained = server.complaints
 
     assert read == {"data": {"registryAt": {"recordedSince": None}, "registeredModel": {"name": "m"}}}
     assert complained.count("lineage-api db upgrade") == 1
@@ -224,7 +223,7 @@ def test_serving_makes_nothing_where_that_is_not_wanted(plain, option):
 
 def test_a_history_that_is_there_is_read(promoted):
     """Also where nothing may be changed."""
-    with serving("--read-only", "--backend-store-uri", promoted.uri) as server:
+    with started("--read-only", "--backend-store-uri", promoted.uri) as server:
         query = '{ registeredModel(name: "m") { history(kinds: [STAGE_CHANGED]) { totalCount } } }'
         answer = without_cost(httpx.post(f"{server.address}/graphql", json={"query": query}, timeout=30).json())
 

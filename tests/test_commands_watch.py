@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from lineage_api.config import Settings
 from lineage_api.graph.event_filter import RegistryEventKind
 from lineage_api.graph.identity import encoded
 from lineage_api.migrations import recording
-from tests.servers import environment
+from tests.servers import begun, environment
 from tests.serving import served
 from tests.stores import Store
 from tests.test_cli import COMMAND
@@ -43,45 +44,37 @@ def wait(condition):
 class Watching:
     """The command in a process of its own, and what it has printed so far."""
 
-    def __init__(self, process):
-        self.process = process
-        self.lines = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
+    def __init__(self, command):
+        self._command = command
 
-    def _read(self):
-        for each in self.process.stdout:
-            self.lines.append(each)
+    @property
+    def lines(self):
+        """All that are whole."""
+        return re.findall(r".*\n", self._command.said)
+
+    @property
+    def is_over(self):
+        """Whether it has ended, by itself or otherwise."""
+        return not self._command.process.is_alive()
 
     def wait_for(self, count):
         """The first so many lines."""
-        wait(lambda: len(self.lines) >= count or self.process.poll() is not None)
-        assert len(self.lines) == count, self.process.stderr.read()
+        wait(lambda: len(self.lines) >= count or self.is_over)
+        assert len(self.lines) == count, self._command.complaints
         return self.lines
 
     def stop(self, by=signal.SIGTERM):
         """How it ended, and what it said on standard error."""
-        self.process.send_signal(by)
-        return self.process.wait(PATIENCE_S), self.process.stderr.read()
+        code, _ = self._command.stop(by)
+        return code, self._command.complaints
 
 
 @contextmanager
 def watching(store, *arguments, **variables):
     """The command on a store, killed in the end."""
     place = () if "--url" in arguments else ("--backend-store-uri", store.uri)
-    process = subprocess.Popen(
-        [*COMMAND, "watch", *place, *arguments],
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield Watching(process)
-        finally:
-            process.kill()
-            process.wait()
+    with begun("watch", *place, *arguments, **variables) as command:
+        yield Watching(command)
 
 
 def watch(store, *arguments):
@@ -413,7 +406,7 @@ def test_it_begins_now(store, tmp_path):
     store.registered_model("before")
     state = tmp_path / "state"
     with watching(store, "--state", str(state)) as told:
-        wait(lambda: state.exists() or told.process.poll() is not None)
+        wait(lambda: state.exists() or told.is_over)
         assert told.stop() == (0, "")
         assert told.lines == []
     store.registered_model("a")
@@ -441,7 +434,7 @@ def test_it_is_killed_at_any_moment(store, script, tmp_path):
     state, expected = tmp_path / "state", [f"m{number}" for number in range(40)]
     arguments = ("--state", str(state), "--exec", run_by(script))
     with watching(store, *arguments) as told:
-        wait(lambda: state.exists() or told.process.poll() is not None)
+        wait(lambda: state.exists() or told.is_over)
     changing = threading.Thread(target=lambda: [store.registered_model(name) for name in expected])
     changing.start()
     for number in range(2):
@@ -465,7 +458,7 @@ def test_it_is_told_to_end(store, tmp_path, by):
     program.write_text(f"#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nexec sleep 60\n", encoding="utf-8")
     program.chmod(0o755)
     with watching(store, "--state", str(state), "--after", BEGIN, "--exec", str(program)) as told:
-        wait(lambda: pid.exists() or told.process.poll() is not None)
+        wait(lambda: pid.exists() or told.is_over)
         assert told.stop(by) == (0, "")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text(encoding="ascii")), 0)
