@@ -20,7 +20,8 @@ def command(arguments: Sequence[str], folder: str, said: str, complained: str, v
     os.chdir(folder)
     for stream, file in ((sys.stdout, said), (sys.stderr, complained)):
         os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream.fileno())
-        stream.reconfigure(encoding=variables.get("PYTHONIOENCODING"), errors=stream.errors)  # as Python does when it starts
+        # As Python does when it starts.
+        stream.reconfigure(encoding=variables.get("PYTHONIOENCODING"), errors=stream.errors)
     os.environ.clear()
     os.environ.update(variables)
     main(arguments, prog_name="lineage-api")
