@@ -3,14 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TypeVar
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from lineage_api.store import model_index
 from lineage_api.store.artifacts import Artifacts
@@ -28,12 +26,7 @@ _BATCHES_A_COUNT = 10
 _TIME_LIMIT_S = 20
 """Nobody waits, so a slow artifact store is given more time than by a query."""
 _THREADS = 4
-_LOCK_WAIT_MS = 50
-_TRIES, _TRY_AGAIN_S = 40, 0.5
-"""A commit waits for those who read an SQLite that is not in WAL mode, and nobody else may begin to read meanwhile. So
-it waits for a moment only, and is tried again once those who keep it waiting may have ended."""
-
-_T = TypeVar("_T")
+_LOCK_WAIT_S = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +79,7 @@ class Indexer:
 
     async def _look_again_and_again(self, thread: ThreadPoolExecutor, *, may_write: bool) -> None:
         await asyncio.sleep(self._delay_s)
-        tables = Transactions(self._uri, thread, _LOCK_WAIT_MS)
+        tables = Transactions(self._uri, thread, _LOCK_WAIT_S)
         try:
             while True:
                 await self._look_safely(tables, may_write=may_write)
@@ -117,10 +110,10 @@ class Indexer:
 
     async def _index(self, tables: Transactions, locations: list[str]) -> None:
         """Reads the files at these places and keeps what they say, but for those that another process is reading."""
-        places = await _written(tables, partial(model_index.taken, locations=locations, now=_now()))
+        places = await tables.write(partial(model_index.taken, locations=locations, now=_now()))
         if places:
             found = await self._files.read([place.location for place in places])
-            await _written(tables, partial(model_index.note, places=places, found=found, now=_now()))
+            await tables.write(partial(model_index.note, places=places, found=found, now=_now()))
 
     def _complain(self, error: Exception) -> None:
         """Say once what is wrong: it will be so for a while."""
@@ -129,15 +122,6 @@ class Indexer:
         if complaint != self._complaint:
             self._complaint = complaint
             _log.warning("The index of model files could not be brought up to date: %s", complaint)
-
-
-async def _written(tables: Transactions, work: Callable[[Connection], _T]) -> _T:
-    """What comes of work that changes rows, which is tried again where others are in its way."""
-    for _ in range(_TRIES - 1):
-        with suppress(OperationalError):
-            return await tables.write(work)
-        await asyncio.sleep(_TRY_AGAIN_S)
-    return await tables.write(work)
 
 
 def _now() -> int:

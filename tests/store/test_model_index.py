@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import sqlite3
-from collections import Counter
 from contextlib import closing, contextmanager
 
 import pytest
@@ -19,7 +18,6 @@ from lineage_api.store.manifests import Environment, Manifest, Package
 from lineage_api.store.model_files import ModelFiles
 from lineage_api.store.package_tables import model_files, packages
 from tests.changing import prompt
-from tests.conftest import file_of
 from tests.model_folders import model_folder, own
 
 NOW = 1_000_000
@@ -54,11 +52,6 @@ def working(store):
             yield connection
     finally:
         engine.dispose()
-
-
-def reader_of(store):
-    """A connection to SQLite that waits for nobody."""
-    return sqlite3.connect(file_of(store.uri), isolation_level=None, timeout=0)
 
 
 async def until(condition):
@@ -157,9 +150,7 @@ async def test_nothing_is_written_that_need_not_be(store, tmp_path, monkeypatch)
 async def test_a_database_that_is_locked(store, tmp_path, caplog, monkeypatch):
     """The log says so once, and the files are read when it is free again."""
     caplog.set_level(logging.WARNING)
-    monkeypatch.setattr(indexer, "_LOCK_WAIT_MS", 10)
-    monkeypatch.setattr(indexer, "_TRIES", 2)
-    monkeypatch.setattr(indexer, "_TRY_AGAIN_S", 0.01)
+    monkeypatch.setattr(indexer, "_LOCK_WAIT_S", 0.01)
     store.registered_model("m")
     store.version("m", source=model_folder(tmp_path / "a", "numpy==1.0"))
     index = eager(store)
@@ -173,32 +164,6 @@ async def test_a_database_that_is_locked(store, tmp_path, caplog, monkeypatch):
 
     said = "The index of model files could not be brought up to date: OperationalError: database is locked"
     assert [record.getMessage() for record in caplog.records] == [said]
-
-
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
-async def test_who_reads_for_long_keeps_nobody_out(store, tmp_path, monkeypatch):
-    """Without WAL, what is written waits for whoever reads; others can read meanwhile, but for moments."""
-    monkeypatch.setattr(indexer, "_TRY_AGAIN_S", 0.2)
-    store.registered_model("m")
-    store.version("m", source=model_folder(tmp_path / "a", "numpy==1.0"))
-    store.close()
-    index, looks = eager(store), Counter()
-    with closing(reader_of(store)) as slow, closing(reader_of(store)) as other:
-        slow.execute("PRAGMA journal_mode = DELETE")
-        slow.execute("BEGIN")
-        slow.execute("SELECT * FROM experiments").fetchall()
-        async with index.running(has_tables=True, may_write=True):
-            for _ in range(100):
-                try:
-                    other.execute("SELECT * FROM experiments").fetchall()
-                    looks["answered"] += 1
-                except sqlite3.OperationalError:
-                    looks["locked"] += 1
-                await asyncio.sleep(0.01)
-            assert index.state == "model files: 0 of 1 read"
-            slow.execute("ROLLBACK")
-            await until(lambda: index.state == "model files: 1 of 1 read")
-    assert looks["answered"] > looks["locked"] > 0
 
 
 async def test_several_processes_share_the_work(store, tmp_path):
