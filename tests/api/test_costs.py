@@ -172,7 +172,7 @@ def returned(asking, operation, document):
 
 
 @settings(
-    max_examples=int(EXAMPLES or 75),
+    max_examples=int(EXAMPLES or 150),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,

@@ -62,7 +62,7 @@ def longest_list(document):
     return max(lengths)
 
 
-@settings(max_examples=100, derandomize=True, database=None, deadline=None)
+@settings(max_examples=300, derandomize=True, database=None, deadline=None)
 @given(st.data())
 def test_random_documents(data):
     """All numbers are those of a naive walk."""

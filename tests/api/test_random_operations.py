@@ -42,7 +42,7 @@ pytestmark = ABANDONED
 
 
 @settings(
-    max_examples=int(EXAMPLES or 75),
+    max_examples=int(EXAMPLES or 150),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,

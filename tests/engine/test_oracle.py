@@ -30,7 +30,7 @@ from tests.engine.random_data import Graph
 EXAMPLES = os.environ.get("LINEAGE_API_EXAMPLES")
 
 often = settings(
-    max_examples=int(EXAMPLES or 100),
+    max_examples=int(EXAMPLES or 200),
     derandomize=EXAMPLES is None,
     database=None,
     deadline=None,

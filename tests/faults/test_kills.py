@@ -15,7 +15,7 @@ from tests.faults.killed import MODEL, promoted_at
 from tests.servers import environment
 from tests.test_cli import ROOT, asked, serving
 
-KILLS = int(os.environ.get("LINEAGE_API_KILLS", "4"))
+KILLS = int(os.environ.get("LINEAGE_API_KILLS", "8"))
 """At least 100 in the long run: `LINEAGE_API_KILLS=500 pytest -s tests/faults/test_kills.py`, which prints figures."""
 STATE = f"""{{ registeredModel(name: "{MODEL}") {{
     tags {{ key value }} inStage(stage: PRODUCTION) {{ version }} aliases {{ name modelVersion {{ version }} }}

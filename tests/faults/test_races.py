@@ -12,7 +12,7 @@ from lineage_api.migrations import recording
 from tests.faults.racer import by_api, by_mlflow, race
 from tests.servers import another, started
 
-ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "16"))
+ROUNDS = int(os.environ.get("LINEAGE_API_ROUNDS", "32"))
 """1,000 to 10,000 in the long run; a fourth of them are of each kind."""
 OURS, THEIRS = 6, 2
 STATE = '{ registeredModel(name: "m") { inStage(stage: PRODUCTION) { version } } }'

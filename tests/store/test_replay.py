@@ -22,7 +22,7 @@ from tests.mariadb import delete_all
 
 PHASES = (Phase.explicit, Phase.generate)
 """What fails is not made smaller, which would take minutes."""
-EXAMPLES = int(os.environ.get("LINEAGE_API_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("LINEAGE_API_EXAMPLES", "20"))
 NAMES, TEXTS, KEYS = ["a", "b", "c"], ["", "x", "X", "it's"], ["k", "team/x"]
 STAGES = ["None", "Staging", "Production", "Archived"]
 
