@@ -189,6 +189,12 @@ def memory_floods() -> dict[str, list[Attack]]:
             for document in range(2)
             for conditions in parts
         ],
+        "500 texts of 500 kB": [
+            asked(
+                "texts", "query ($x: String!) { runs(filterBy: { users: [$x] }) { totalCount } }", ANSWERED, {"x": text}
+            )
+            for text in (f"{number:03}{'x' * 500_000}" for number in range(500))
+        ],
         "500 documents of 20 kB": [
             asked("documents", f"{{ a{number}: __typename }} # {'x' * 20_000}", ANSWERED) for number in range(500)
         ],

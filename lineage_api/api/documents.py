@@ -1,5 +1,6 @@
 """Documents: parsed and validated once, and kept while they are used."""
 
+import gc
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -54,10 +55,14 @@ class Documents:
         if known is not None:
             self._known.move_to_end(text)
             return known[0]
-        document = self._parsed(text)
-        nodes = _forget_tokens(document)
-        self._require_small(document)
-        self._require_valid(document)
+        try:
+            document = self._parsed(text)
+            nodes = _forget_tokens(document)
+            self._require_small(document)
+            self._require_valid(document)
+        finally:
+            # To parse and to validate leaves thousands of objects that refer to each other, and to the document.
+            gc.collect(0)
         self._keep(text, document, _DOCUMENT_BYTES + nodes * _NODE_BYTES + len(text))
         return document
 
@@ -76,7 +81,7 @@ class Documents:
             tokens, comments = limits.max_document_tokens, limits.max_comments
             return parse(Source(text, "query"), max_lexical_tokens=tokens, max_comments=comments)
         except GraphQLError as error:
-            raise NotValid(PARSE_FAILED, [error]) from None
+            raise NotValid(PARSE_FAILED, [error.with_traceback(None)]) from None  # it would keep the parser
 
     def _require_valid(self, document: DocumentNode) -> None:
         merging.MAX_COMPLEXITY_BUDGET = MAX_VALIDATION_STEPS  # graphql-core has no other way to say it

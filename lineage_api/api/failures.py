@@ -28,7 +28,22 @@ def told(errors: Sequence[GraphQLError], code: str = BAD_USER_INPUT) -> list[dic
     if more:
         extensions = _extensions(errors[MAX_ERRORS], code) or {"code": INTERNAL, "id": id_}
         shown.append({"message": f"{more} more errors are not told.", "extensions": extensions})
+    _forget_frames(errors)
     return shown
+
+
+def _forget_frames(errors: Sequence[BaseException]) -> None:
+    """Lets go of where errors were raised: these frames know them, and all that was asked.
+
+    Each would be kept by the other, until the garbage is collected.
+    """
+    waiting = list(errors)
+    while waiting:
+        error = waiting.pop()
+        error.__traceback__ = None
+        raised_by = (getattr(error, "original_error", None), error.__cause__, error.__context__)
+        error.__cause__ = error.__context__ = None
+        waiting.extend(each for each in raised_by if each is not None)
 
 
 def _told(error: GraphQLError, code: str, id_: str) -> dict[str, Any]:

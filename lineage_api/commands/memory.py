@@ -7,8 +7,8 @@ import time
 
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
 """Parameters of `mallopt`, as glibc's malloc.h has them."""
-TRIM_S = 5.0
-"""How often all that is free is given back."""
+TRIM_S = 1.0
+"""How often all that is free is given back, which takes a millisecond."""
 
 
 def keep_little() -> None:

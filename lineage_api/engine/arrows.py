@@ -79,9 +79,10 @@ class Arrow(Level):
             return self.order
         wanted = _those(self._ordering, call.arguments)
         key = ("order", frozen(wanted.items()))
-        if key not in call.memo:
-            call.memo[key] = Order(tuple(self.order(**wanted)))
-        order: Order = call.memo[key]
+        order: Order | None = call.memo.get(key)
+        if order is None:
+            order = Order(tuple(self.order(**wanted)))
+            keep(call.memo, key, order, order.size_bytes)
         return order
 
     def names(self, wanted: frozenset[str] | None) -> list[str]:

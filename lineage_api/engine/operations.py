@@ -55,7 +55,10 @@ class Operation:
         if values is not None:
             return values
         coerced = get_variable_values(self.schema, self.operation.variable_definitions or (), given)
-        return coerced if isinstance(coerced, dict) else None
+        if isinstance(coerced, dict):
+            return coerced
+        coerced.clear()  # errors know the frames in which they were raised, and these know them
+        return None
 
     @cached_property
     def selection(self) -> Selection | None:

@@ -9,6 +9,9 @@ from sqlalchemy import Column, ColumnElement, Integer, Table, and_, bindparam, o
 
 from lineage_api.engine import cursors
 
+_TERM_BYTES = 5_000
+"""What is kept of a part of an order, most of it SQLAlchemy's."""
+
 
 @dataclass(frozen=True)
 class By:
@@ -55,6 +58,11 @@ class Order:
     def names(self) -> list[str]:
         """What the parts of a row's sort key are called in a statement."""
         return [f"order_{i}" for i in range(len(self.terms))]
+
+    @property
+    def size_bytes(self) -> int:
+        """How much it keeps in memory, about."""
+        return _TERM_BYTES * len(self.terms)
 
     def is_key_of(self, table: Table) -> bool:
         """Whether it is the order of a table's only key."""

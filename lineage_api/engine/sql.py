@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from lineage_api.engine.kept import bytes_of
 from lineage_api.engine.narrowing import names_of
 from lineage_api.errors import Unreadable
 
@@ -143,13 +144,14 @@ class Statement:
         assert isinstance(compiled, SQLCompiler)
         positions = tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
         slots = tuple(name for bind in binds for name in names_of(bind, compiled.bind_names[bind]))
-        constants = {name: checked(value) for name, value in compiled.params.items()}
+        always = compiled.params.keys() - set(slots)
+        constants = {name: checked(value) for name, value in compiled.params.items() if name in always}
         return cls(str(compiled), constants, positions, slots)
 
     @property
     def size_bytes(self) -> int:
-        """How much it keeps in memory, about: its text, and the names in it."""
-        return 4 * len(self.text)
+        """How much it keeps in memory, about: its text, the names in it, and what is always the same in it."""
+        return 4 * len(self.text) + bytes_of(tuple(self.constants.values()))
 
     def filled(self, values: Sequence[Any]) -> dict[str, Any]:
         """The parameters that hold these values."""

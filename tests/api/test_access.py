@@ -261,7 +261,8 @@ async def test_an_editor_loses_the_race(shared):
             moved(doors, Role.MANAGER, 1, "PRODUCTION"), moved(doors, Role.EDITOR, 1, "ARCHIVED")
         )
         assert into == "PRODUCTION"
-        assert out in {"FORBIDDEN", "ARCHIVED"}
+        # What is told of a change that came first is read after it, and the other may have been made by then.
+        assert out in {"FORBIDDEN", "ARCHIVED", "PRODUCTION"}
         assert stages(store)[0] == "Production"
     await moved(doors, Role.MANAGER, 1, "NONE")
 

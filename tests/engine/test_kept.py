@@ -1,5 +1,8 @@
 """What is kept, in all."""
 
+import gc
+import weakref
+
 import pytest
 
 from lineage_api.engine import kept
@@ -8,8 +11,8 @@ from lineage_api.engine.kept import _SMALLEST_BYTES, _Keeping
 
 @pytest.fixture
 def keep(monkeypatch):
-    """Keeps as much as three small things."""
-    monkeypatch.setattr(kept, "MAX_BYTES", 3 * _SMALLEST_BYTES)
+    """Keeps as much as three small things, and their keys."""
+    monkeypatch.setattr(kept, "MAX_BYTES", int(3.5 * _SMALLEST_BYTES))
     monkeypatch.setattr(kept, "MAX_OF_A_MEMO", 2)
     return _Keeping().keep
 
@@ -36,3 +39,34 @@ def test_a_memo_begins_anew(keep):
     for number in range(3):
         keep(other, number, "value", 0)
     assert (memo, other) == ({}, {2: "value"})
+
+
+def test_what_a_key_takes_is_counted(keep):
+    """With all that is in it: values that were asked for."""
+    memo, other = {}, {}
+    keep(memo, ("name", (str, "x" * _SMALLEST_BYTES)), "value", 0)
+    keep(other, 1, "value", 0)
+    keep(other, 2, "value", 0)
+    assert (memo, other) == ({}, {1: "value", 2: "value"})
+
+
+class Itself:
+    """What nothing else refers to is there until the garbage is collected."""
+
+    def __init__(self):
+        self.itself = self
+
+
+def test_what_is_not_kept_any_more_is_gone(keep):
+    """However few objects it is: it may be long."""
+    gc.disable()
+    try:
+        known = []
+        for number in range(12):
+            value = Itself()
+            known.append(weakref.ref(value))
+            keep({}, number, value, 0)
+            del value
+        assert 3 <= sum(each() is not None for each in known) <= 5
+    finally:
+        gc.enable()
