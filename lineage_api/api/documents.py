@@ -3,6 +3,7 @@
 import gc
 from collections import OrderedDict
 from collections.abc import Sequence
+from sys import getsizeof
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, Node, parse, validate
 from graphql.language.source import Source
@@ -63,7 +64,7 @@ class Documents:
         finally:
             # To parse and to validate leaves thousands of objects that refer to each other, and to the document.
             gc.collect(0)
-        self._keep(text, document, _DOCUMENT_BYTES + nodes * _NODE_BYTES + len(text))
+        self._keep(text, document, _DOCUMENT_BYTES + nodes * _NODE_BYTES + getsizeof(text))
         return document
 
     def _require_small(self, document: DocumentNode) -> None:

@@ -41,7 +41,7 @@ class JsonPlan:
         except LeftToRows as why:
             self._refusal = _told(why)
         self._prefixes = {plan: f"f{index}_" for index, plan in enumerate(relations)}
-        self._statements: dict[Any, Statement | LeftToRows] = {}
+        self._statements: dict[Any, Statement | None] = {}
         self._parts: Mapping[FieldPlan, Part] = {}
         """Those that are the same at each execution."""
         self._constant: Bound | None = None
@@ -75,21 +75,22 @@ class JsonPlan:
     def statement(self, kind: Any, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | None:
         """The statement of a kind for bound arguments; None where rows answer."""
         key = (kind, reader.backend, *bound.shape)
-        found = self._statements.get(key)
-        if found is None:
-            found = self._made(bound, reader, select)
-            keep(self._statements, key, found, found.size_bytes if isinstance(found, Statement) else 0)
-        return found if isinstance(found, Statement) else None
+        if key in self._statements:
+            return self._statements[key]
+        made = self._made(bound, reader, select)
+        keep(self._statements, key, made, made.size_bytes if made else 0)
+        return made
 
-    def _made(self, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | LeftToRows:
+    def _made(self, bound: "Bound", reader: JsonReader, select: Selecting) -> Statement | None:
         forced = reader.backend == "json"
         try:
             writer = JsonStatement(reader.dialect, bound.parts, forced=forced)
             return Statement.of(select(writer), reader.dialect, bound.binds)
         except LeftToRows as why:
-            return _told(why)
+            _told(why)
         except Exception as error:  # noqa: BLE001 - arguments are refused by anybody's code, and rows say where
-            return _told(LeftToRows(f"An argument is refused: {error}"))
+            _told(LeftToRows(f"An argument is refused: {error}"))
+        return None
 
 
 def _told(why: LeftToRows) -> LeftToRows:
