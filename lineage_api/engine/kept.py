@@ -38,9 +38,11 @@ class _Keeping:
             self._gone_bytes += its_bytes
         # To work out what is kept leaves hundreds of objects that refer to each other, and to what was asked; and parts
         # of what was kept refer to each other as well.
-        is_much = self._gone_bytes > MAX_BYTES // 4
-        self._gone_bytes *= not is_much
-        gc.collect(2 if is_much else 0)
+        if self._gone_bytes > MAX_BYTES // 4:
+            self._gone_bytes = 0
+            gc.collect()
+        else:
+            gc.collect(0)
 
 
 def bytes_of(value: Any) -> int:
