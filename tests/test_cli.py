@@ -48,7 +48,7 @@ class Running:
 
 @contextmanager
 def serving(*arguments, command="serve", folder=None, **variables):
-    """A server on a free port, stopped in the end."""
+    """A server as anybody starts it, not forked as `started` ones are; on a free port, stopped in the end."""
     port = [] if "--port" in arguments else ["--port", "0"]
     process = subprocess.Popen(
         [*COMMAND, command, *port, *arguments],
