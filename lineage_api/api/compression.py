@@ -11,7 +11,7 @@ from functools import lru_cache
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lineage_api.api.accepted import weights
+from lineage_api.api.accepted import accepted, weights
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -52,7 +52,7 @@ class Compressor:
         if len(body) < LEAST_BYTES:
             return
         response.headers.add_vary_header("accept-encoding")
-        name = _liked(",".join(request.headers.getlist("accept-encoding")))
+        name = _liked(accepted(request.headers, "accept-encoding"))
         if name is None:
             return
         response.body = await self._compressed(bytes(body), CODINGS[name])
@@ -70,9 +70,9 @@ class Compressor:
 
 
 @lru_cache(1000)
-def _liked(accepted: str) -> str | None:
+def _liked(header: str) -> str | None:
     """The coding that an `Accept-Encoding` header likes best; None where it likes none, or an answer as it is more."""
-    wishes = weights(accepted)
+    wishes = weights(header)
     # Who names no coding for an answer as it is takes one, but likes what is named better.
     as_it_is = wishes.get("identity", 0)
     liked = {name: wishes.get(name, wishes.get("*", 0)) for name in CODINGS}

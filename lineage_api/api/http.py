@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from lineage_api.access.callers import Caller
 from lineage_api.api import graphiql
-from lineage_api.api.accepted import weights
+from lineage_api.api.accepted import accepted, weights
 from lineage_api.api.compression import Compressor
 from lineage_api.api.deadlines import GoneError, while_wanted
 from lineage_api.api.documents import NotValid
@@ -34,8 +34,6 @@ HTML = "text/html"
 RETRY_AFTER_S = "1"
 """After how long it is worth while to ask again, where there was no place to run."""
 
-MAX_ACCEPT = 1_000
-"""How many characters of an `Accept` header are read."""
 
 SAFE = ("GET", "HEAD")
 """Methods by which nothing may be changed, and by which browsers ask for pages."""
@@ -187,13 +185,13 @@ def _told_as(media_type: str) -> str:
 
 def media_type_for(headers: Headers, offered: tuple[str, ...]) -> str | None:
     """Which of the types that are offered is the answer to a request with these headers; None where none may be."""
-    return _media_type(",".join(headers.getlist("accept"))[:MAX_ACCEPT] or "*/*", offered)
+    return _media_type(accepted(headers, "accept") or "*/*", offered)
 
 
 @lru_cache(1000)
-def _media_type(accepted: str, offered: tuple[str, ...]) -> str | None:
+def _media_type(header: str, offered: tuple[str, ...]) -> str | None:
     """Which of the types that are offered an `Accept` header likes best; who takes anything is given JSON."""
-    wishes = dict(weights(accepted))
+    wishes = dict(weights(header))
     wishes.setdefault(JSON, max(wishes.get("application/*", 0), wishes.get("*/*", 0)))
     best = max(offered, key=lambda kind: wishes.get(kind, 0))
     return best if wishes.get(best) else None

@@ -1,9 +1,11 @@
 """Compressed answers: which, for whom, and that nobody waits for them."""
 
 import asyncio
+import gc
 import http.client
 import json
 import threading
+import tracemalloc
 import zlib
 from urllib.parse import urlencode
 
@@ -253,3 +255,17 @@ def test_codings(coding):
 def test_weights(header, wishes):
     """Names in lower case, with their weights; what makes no sense is as if it were not there."""
     assert weights(header) == wishes
+
+
+async def test_long_wishes_do_not_add_up(http, texts):
+    """What is made of them is kept, by their beginnings."""
+    gc.collect()
+    tracemalloc.start()
+    for number in range(40):
+        answered, _ = await received(http, query(1), f"gzip,a{number}," + "a;q=0.1," * 6_000)
+        assert answered.headers["content-encoding"] == "gzip"
+        del answered
+    gc.collect()
+    left, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left < 500_000
